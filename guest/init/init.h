@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RADON_INIT_H
+#define RADON_INIT_H
+
+/*
+ * What the host left in the initramfs, each file a list of strings that end in NUL:
+ *   /radon/argv     the command and its arguments; absent or empty: an interactive shell
+ *   /radon/env      NAME=VALUE
+ *   /radon/modules  paths of kernel modules in the order of loading
+ *   /radon/net      present: give the first Ethernet device its address
+ */
+#define RADON_DIR "/radon"
+
+/* Mount what a Linux program expects, name the host, bring up lo, load modules. Complaints go to
+ * the console fd as notes; none of them stops the boot. */
+void setup_system(int console);
+
+/* Run argv with the two output streams relayed to the console in frames; returns its exit status
+ * as a shell would give it (128 + signal; 126, 127 when it cannot be run). */
+int run_relayed(int console, char **argv, char **envp);
+
+/* Run argv on the console itself, as the leader of its session; same return value. */
+int run_interactive(int console, char **argv, char **envp);
+
+/* A list file as a NULL-terminated vector; an empty vector if there is no such file. Never freed. */
+char **read_list(const char *path);
+
+#endif
