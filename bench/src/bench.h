@@ -99,7 +99,7 @@ _Noreturn void bench_fail(struct bench *b, const char *fmt, ...)
 /* The cost in ns of one clock read, to be taken off every sample. */
 int64_t bench_clock_cost(void);
 
-/* Software events (counters.c). They are opened before the row makes processes: children count too. */
+/* Software events (counters.c). Opened before the row makes processes, they count those too. */
 extern const char *const event_names[MAX_EVENTS];
 void counters_open(void);
 void counters_start(void);

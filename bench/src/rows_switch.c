@@ -79,6 +79,8 @@ void row_unix_latency(struct bench *b)
 
 enum { MAX_RING = 32 };
 
+typedef unsigned long word_t; /* of the token and of the working sets */
+
 struct ring {
     unsigned size;
     size_t words;          /* working set of each process */
@@ -86,19 +88,19 @@ struct ring {
 };
 
 /* Read every word of a working set. Not inlined: the same code in the ring and alone. */
-static __attribute__((noinline)) unsigned long sum_words(const volatile unsigned long *set, size_t words)
+static __attribute__((noinline)) word_t sum_words(const volatile word_t *set, size_t words)
 {
-    unsigned long sum = 0;
+    word_t sum = 0;
 
     for (size_t i = 0; i < words; i++)
         sum += set[i];
     return sum;
 }
 
-static long *make_set(struct bench *b, size_t words)
+static word_t *make_set(struct bench *b, size_t words)
 {
-    size_t bytes = (words ? words : 1) * sizeof(unsigned long);
-    unsigned long *set = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t bytes = (words ? words : 1) * sizeof(word_t);
+    word_t *set = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (set == MAP_FAILED)
         bench_fail(b, "mmap: errno %d", errno);
@@ -107,9 +109,9 @@ static long *make_set(struct bench *b, size_t words)
 }
 
 /* Take the token from pipe i, do the work, hand it to pipe `next`. */
-static bool pass_token(const struct ring *r, const unsigned long *set, unsigned i, unsigned next)
+static bool pass_token(const struct ring *r, const word_t *set, unsigned i, unsigned next)
 {
-    unsigned long token;
+    word_t token;
 
     if (read(r->pipe[i][0], &token, sizeof(token)) != sizeof(token))
         return false;
@@ -118,9 +120,9 @@ static bool pass_token(const struct ring *r, const unsigned long *set, unsigned 
 }
 
 /* One process alone sends the token through every pipe of a ring `rounds` times. */
-static int64_t time_alone(struct bench *b, const struct ring *r, const unsigned long *set, uint64_t rounds)
+static int64_t time_alone(struct bench *b, const struct ring *r, const word_t *set, uint64_t rounds)
 {
-    unsigned long token = 0;
+    word_t token = 0;
     uint64_t begin;
     int64_t ns;
     bool ok = write(r->pipe[0][1], &token, sizeof(token)) == sizeof(token);
@@ -136,9 +138,9 @@ static int64_t time_alone(struct bench *b, const struct ring *r, const unsigned 
 }
 
 /* Process 0 of the ring: `rounds` times send the token off and take it back. */
-static void time_ring(struct bench *b, const struct ring *r, const unsigned long *set, uint64_t rounds)
+static void time_ring(struct bench *b, const struct ring *r, const word_t *set, uint64_t rounds)
 {
-    unsigned long token = 0;
+    word_t token = 0;
     bool ok = write(r->pipe[0][1], &token, sizeof(token)) == sizeof(token);
 
     bench_start(b);
@@ -153,7 +155,7 @@ static void time_ring(struct bench *b, const struct ring *r, const unsigned long
 /* Processes 1 and up of the ring: hand the token on until killed. */
 static _Noreturn void ring_member(struct bench *b, const struct ring *r, unsigned i)
 {
-    unsigned long *set = make_set(b, r->words);
+    word_t *set = make_set(b, r->words);
 
     while (pass_token(r, set, i, (i + 1) % r->size))
         continue;
@@ -169,8 +171,9 @@ static void make_ring(struct bench *b, struct ring *r)
 /* p1: processes, p2: KiB of working set. */
 void row_ctx(struct bench *b)
 {
-    struct ring r = {.size = b->row->p1, .words = b->row->p2 * 1024 / sizeof(unsigned long)}, alone = r;
-    unsigned long *set = make_set(b, r.words);
+    struct ring r = {.size = b->row->p1, .words = b->row->p2 * 1024 / sizeof(word_t)};
+    struct ring alone = r;
+    word_t *set = make_set(b, r.words);
     uint64_t rounds = b->ops > r.size ? b->ops / r.size : 1;
     int pid[MAX_RING];
 
