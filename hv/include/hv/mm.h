@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Machine memory: frames, their owners, reference counts and page types.
+ *
+ * THE ISOLATION INVARIANT.  Every frame has at most one type at a time among writable, L1, L2, L3,
+ * L4 and segment descriptor, as long as it has type references; "writable" is the type of a frame
+ * with writable mappings.  So no frame that the processor or the hypervisor trusts as a page table
+ * or a descriptor table is ever writable by a guest, and what such a frame holds has been checked
+ * entry by entry when it got the type and at each change since.  Every present entry of a typed
+ * page table holds a reference on the frame that it names, so a frame is never given to anybody
+ * else while it is mapped.
+ *
+ * Locks: domain->mm.lock guards the contents and the types L1-L4 of a domain's page tables (table
+ * types are got and put only with it held); counts are atomic.  Order: mm.lock (the caller's
+ * domain first, one at a time), then mm.page_lock, then the heap's lock.
+ */
+#ifndef HV_MM_H
+#define HV_MM_H
+
+#include "hv/config.h"
+#include "hv/spinlock.h"
+#include "hv/types.h"
+
+struct domain;
+struct vcpu;
+struct cpu_user_regs;
+
+/* ------------------------------------------------------------------ frames */
+
+/*
+ * One per machine frame below max_mfn, at FRAME_TABLE.
+ *
+ * owner: the domain; &dom_io for what is not RAM; &dom_xen for pages of the hypervisor that
+ * privileged domains may map; NULL for free RAM and the hypervisor's own.
+ */
+struct page_info {
+    uint64_t state;            /* PGS_*: both counts and the type in one word, changed atomically */
+    struct domain *owner;
+    uint32_t next, prev;       /* mfn of neighbours in the list it is on; 0 = none */
+    union {
+        uint64_t stamp;        /* tlb_clock when the last reference that matters was dropped */
+        uint32_t order;        /* head of a free block */
+        struct {
+            uint16_t free_head, nr_free, size_class;
+        } slab;                /* page of hv_alloc() */
+    };
+};
+_Static_assert(sizeof(struct page_info) == 32, "frame table entries are 32 bytes");
+
+/* state: general count in bits 0-25 (one of them is held by PGS_ALLOC), ... */
+#define PGS_COUNT_ONE   (1UL << 0)
+#define PGS_COUNT_MASK  ((1UL << 26) - 1)
+#define PGS_COUNT_FULL  (1UL << 25) /* no more references are given from here on */
+#define PGS_ALLOC       (1UL << 26) /* belongs to its owner; cleared when the owner gives it up */
+#define PGS_HV          (1UL << 27) /* the hypervisor's page shared with `owner`, not its memory */
+#define PGS_FOREIGN     (1UL << 28) /* was mapped by another domain than the owner */
+#define PGS_FREE        (1UL << 29) /* head of a free block */
+/* ... type references in bits 32-57, each of which also holds a general one, ... */
+#define PGS_TYPE_ONE    (1UL << 32)
+#define PGS_TCOUNT_MASK (((1UL << 26) - 1) << 32)
+#define PGS_TCOUNT_FULL (1UL << 57)
+/* ... the type in bits 58-60, pinned in 61, validated in 62. */
+#define PGS_TYPE_MASK   (7UL << 58)
+#define PGT_NONE        (0UL << 58)
+#define PGT_L1          (1UL << 58)
+#define PGT_L2          (2UL << 58)
+#define PGT_L3          (3UL << 58)
+#define PGT_L4          (4UL << 58)
+#define PGT_WRITABLE    (5UL << 58)
+#define PGT_SEG_DESC    (6UL << 58) /* GDT or LDT page */
+#define PGT_READ_ONLY   (7UL << 58) /* the hypervisor's page, never writable by guests */
+#define PGS_PINNED      (1UL << 61)
+#define PGS_VALID       (1UL << 62)
+
+/* Frames below this have a page_info and an M2P entry: 1 + the last frame of RAM. */
+extern uint64_t max_mfn;
+/* The hypervisor's L4 slots HV_L4_FIRST..HV_L4_LAST; filled at boot (hv/boot). */
+extern uint64_t hv_l4_slots[16];
+
+static inline bool mfn_valid(mfn_t mfn)
+{
+    return mfn.m < max_mfn;
+}
+
+static inline struct page_info *mfn_to_page(mfn_t mfn)
+{
+    return (struct page_info *)FRAME_TABLE + mfn.m;
+}
+
+static inline mfn_t page_to_mfn(const struct page_info *pg)
+{
+    return MFN((uint64_t)(pg - (struct page_info *)FRAME_TABLE));
+}
+
+static inline void *page_to_virt(const struct page_info *pg)
+{
+    return mfn_to_virt(page_to_mfn(pg));
+}
+
+static inline struct page_info *virt_to_page(const void *va)
+{
+    return mfn_to_page(virt_to_mfn(va));
+}
+
+/* The machine-to-physical table; free frames hold INVALID_M2P_ENTRY (public/xen.h: ~0). */
+static inline void set_gpfn(mfn_t mfn, uint64_t gpfn)
+{
+    ((uint64_t *)RW_M2P_BASE)[mfn.m] = gpfn;
+}
+
+static inline uint64_t get_gpfn(mfn_t mfn)
+{
+    return ((const uint64_t *)RW_M2P_BASE)[mfn.m];
+}
+
+/* ------------------------------------------------------------------ a domain's memory */
+
+struct domain_mm {
+    spinlock_t lock;           /* page tables of the domain */
+    spinlock_t page_lock;      /* what follows */
+    uint32_t first_page;       /* list of its frames (by mfn), 0 = empty */
+    uint64_t tot_pages;        /* frames it has, those still to be dropped included */
+    uint64_t max_pages;        /* limit of tot_pages; the creator sets it (~0 = none) */
+    /*
+     * CPUs whose TLBs may hold entries of this domain: tlb_domain_enters() sets a bit before the
+     * domain's CR3 is loaded, tlb_domain_leaves() clears it after another one was.
+     */
+    uint64_t dirty_cpus;
+};
+
+/* ------------------------------------------------------------------ boot */
+
+struct mem_region { paddr_t start, end; }; /* [start, end) */
+
+/*
+ * Fill the frame table and the M2P, both mapped by the caller for frames below max_mfn_, and hand
+ * RAM that is not reserved to the allocator.  Partial pages of `ram` are left out, of `reserved`
+ * counted whole.  Frames outside `ram` become dom_io's.
+ */
+void mm_init(uint64_t max_mfn_, const struct mem_region *ram, unsigned int nr_ram,
+             const struct mem_region *reserved, unsigned int nr_reserved);
+/* Give reserved boot memory (modules, init sections) to the allocator.  Whole pages inside. */
+void mm_release_region(paddr_t start, paddr_t end);
+/* Prepare d->mm of a new domain; max_pages is 0 until the creator sets it. */
+void domain_mm_init(struct domain *d);
+
+/* ------------------------------------------------------------------ allocation */
+
+#define MAX_ORDER      18      /* blocks of 4 KiB .. 1 GiB, naturally aligned */
+
+/* alloc flags: bits 0-7 limit the width of machine addresses in bits (0 = any). */
+#define ALLOC_BITS(n)  ((unsigned int)(n))
+#define ALLOC_BELOW_4G ALLOC_BITS(32)
+#define ALLOC_NO_LIMIT 0x100   /* beyond max_pages too (dom0 builder) */
+
+/* Frames without owner, contents undefined; NULL if there is no such block. */
+struct page_info *alloc_pages(unsigned int order, unsigned int flags);
+void free_pages(struct page_info *pg, unsigned int order);
+/* Zeroed memory of the hypervisor in the direct map. */
+void *alloc_hv_pages(unsigned int order);
+void free_hv_pages(void *va, unsigned int order);
+/*
+ * 2^order contiguous frames for d, each with one general reference (PGS_ALLOC) and no type; NULL
+ * if none are left or d has its maximum.  Contents: zero, or old contents of the hypervisor that are
+ * no secret.  The M2P entries are the caller's to set.  domain_free_page() gives one up: it is
+ * freed, scrubbed, when nothing refers to it any more; -XEN_EINVAL if d does not own it or it was
+ * given up before.
+ */
+struct page_info *alloc_domain_pages(struct domain *d, unsigned int order, unsigned int flags);
+int domain_free_page(struct domain *d, struct page_info *pg);
+uint64_t free_frames(void);
+uint64_t total_frames(void);
+
+/* ------------------------------------------------------------------ references */
+
+/* A general reference; false if pg is not d's (or counts are full). */
+bool get_page(struct page_info *pg, const struct domain *d);
+void put_page(struct page_info *pg);
+/*
+ * A type reference on a page on which the caller has a general one (it takes one more itself).
+ * Table types: d->mm.lock of the owner is held.  0 or -XEN_E*: the type conflicts or the contents
+ * are refused.
+ */
+int get_page_type(struct page_info *pg, uint64_t type);
+void put_page_type(struct page_info *pg);
+/*
+ * General and type reference at once: -XEN_EPERM if pg is not d's.  put_page_and_type() drops
+ * both; a type reference counts as a general one, so put_page_type() of it is the same.
+ */
+int get_page_and_type(struct page_info *pg, const struct domain *d, uint64_t type);
+void put_page_and_type(struct page_info *pg);
+/*
+ * Page at mfn of d, referenced: general, or with type writable too; NULL if it cannot be had.
+ * Undo with put_domain_page(pg, writable).
+ */
+struct page_info *get_domain_page(struct domain *d, mfn_t mfn, bool writable);
+void put_domain_page(struct page_info *pg, bool writable);
+/*
+ * Let d map a page from alloc_hv_pages() (shared_info, grant frames), writable or not.  The
+ * hypervisor keeps using it.  mm_unshare_page() takes it back: the page is freed, scrubbed, when
+ * d's last mapping is gone; the caller must not touch it any more.  d == &dom_xen: privileged
+ * domains may map it as DOMID_XEN's.
+ */
+void mm_share_page(struct page_info *pg, struct domain *d, bool writable);
+void mm_unshare_page(struct page_info *pg);
+
+/* ------------------------------------------------------------------ page tables */
+
+/*
+ * Software walk of v's kernel tables.  guest_va_to_mfn(): frame of va, and the L1 entry if l1e is
+ * not NULL; false if nothing is mapped there.  Takes mm.lock.
+ */
+bool guest_va_to_mfn(struct vcpu *v, uint64_t va, mfn_t *mfn, uint64_t *l1e);
+/* Print the entries met on the way (debugging; takes no lock). */
+void guest_walk(const struct vcpu *v, uint64_t va);
+/* Contents of [va, va+n) of v's kernel space by software walk, any v; bytes read. */
+size_t guest_peek(struct vcpu *v, uint64_t va, void *to, size_t n);
+
+/*
+ * After the builder wrote the initial tables into d's frames: check and type everything from the
+ * L4 down, pin it, and make it v's kernel_l4.
+ */
+int mm_adopt_initial_tables(struct domain *d, mfn_t l4);
+/*
+ * Set v->kernel_l4/user_l4 and the CR3 values in v->hot, with the references they need (user may be
+ * MFN_NONE); old ones are dropped.  v is not running, or is current: then CR3 is loaded.
+ */
+int mm_set_kernel_l4(struct vcpu *v, mfn_t l4);
+int mm_set_user_l4(struct vcpu *v, mfn_t l4);
+/* Drop both; v does not run any more and no CPU has its CR3. */
+void mm_drop_l4s(struct vcpu *v);
+
+/*
+ * Called for a write fault of the guest kernel on a present page: if it is a page table of the
+ * domain, carry out the instruction with the checks of mmu_update, and return true with regs
+ * advanced.
+ */
+bool ptwr_fault(struct cpu_user_regs *regs, uint64_t va);
+
+/*
+ * Free what d has, in steps: frames still left (0 = done).  The vCPUs are down, their L4s dropped.
+ */
+uint64_t domain_relinquish_memory(struct domain *d, uint64_t max_steps);
+
+/*
+ * Device frames that even the privileged domain must not map (APIC, IO-APIC, and what the
+ * hypervisor uses): default none; the platform code lists them.
+ */
+void mmio_deny(mfn_t first, uint64_t count);
+bool mmio_permit(mfn_t mfn);
+
+/* ------------------------------------------------------------------ TLBs */
+
+/*
+ * A frame must not change type (writable to table, table to writable) or owner while a TLB may
+ * hold what it was before.  tlb_clock counts the flushes of all CPUs; each CPU notes its value at
+ * the last one; each frame when its last type reference was dropped.  A CPU needs a flush iff its
+ * note is not later than the frame's.  CR3 loads of the entry stubs are not counted, which is
+ * merely cautious.  The code that loads CR3 elsewhere (context switch, flush interrupt) uses
+ * tlb_load_cr3().
+ *
+ * smp_tlb_flush() is called with locks held and waits for the other CPUs: a CPU that spins for a lock,
+ * or in smp_tlb_flush() itself, must serve pending flush requests while it waits.
+ */
+extern uint64_t tlb_clock;
+extern uint64_t cpu_tlb_flushed[NR_CPUS];
+/* Load CR3 on this CPU (its number given) and count it as a flush. */
+void tlb_load_cr3(unsigned int cpu, uint64_t cr3);
+/* Given by the platform: flush va (~0: everything) on the CPUs of the mask, this one included if
+ * its bit is set; returns when done. */
+void smp_tlb_flush(uint64_t cpu_mask, uint64_t va);
+
+static inline void tlb_domain_enters(struct domain_mm *mm, unsigned int cpu)
+{
+    __atomic_or_fetch(&mm->dirty_cpus, 1UL << cpu, __ATOMIC_SEQ_CST);
+}
+
+static inline void tlb_domain_leaves(struct domain_mm *mm, unsigned int cpu)
+{
+    __atomic_and_fetch(&mm->dirty_cpus, ~(1UL << cpu), __ATOMIC_SEQ_CST);
+}
+
+/* ------------------------------------------------------------------ hypercalls */
+
+/* Arguments in the order of rdi, rsi, rdx, r10, r8, r9; result as the guest gets it. */
+long do_mmu_update(unsigned long reqs, unsigned long count, unsigned long pdone,
+                   unsigned long foreigndom, unsigned long a5, unsigned long a6);
+long do_update_va_mapping(unsigned long va, unsigned long val, unsigned long flags,
+                          unsigned long a4, unsigned long a5, unsigned long a6);
+long do_update_va_mapping_otherdomain(unsigned long va, unsigned long val, unsigned long flags,
+                                      unsigned long domid, unsigned long a5, unsigned long a6);
+long do_mmuext_op(unsigned long ops, unsigned long count, unsigned long pdone,
+                  unsigned long foreigndom, unsigned long a5, unsigned long a6);
+long do_memory_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
+                  unsigned long a5, unsigned long a6);
+
+/* Given by hv/x86: MMUEXT_SET_LDT. */
+long set_ldt(struct vcpu *v, uint64_t va, uint32_t entries);
+
+#endif
