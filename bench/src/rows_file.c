@@ -5,17 +5,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_FILE = 64 * 1024 };
+enum { MAX_FILE = 64 * 1024, NAME_LEN = 16 };
 
-static const char *file_name(const struct bench *b, uint64_t i)
+/* The names are made beforehand: printing a number costs as much as a short system call. */
+static char (*make_names(struct bench *b))[NAME_LEN]
 {
-    static char path[512];
+    char(*names)[NAME_LEN] = calloc(b->ops, NAME_LEN);
 
-    snprintf(path, sizeof(path), "%s/rbench.f/%u", b->set->dir, (unsigned)i);
-    return path;
+    if (!names)
+        bench_fail(b, "out of memory");
+    for (uint64_t i = 0; i < b->ops; i++)
+        snprintf(names[i], NAME_LEN, "%u", (unsigned)i);
+    return names;
 }
 
 /* creat, write `size` bytes, close. */
@@ -27,40 +32,43 @@ static bool create_file(const char *path, size_t size)
     return fd >= 0 && (size == 0 || write(fd, content, size) == (ssize_t)size) && close(fd) == 0;
 }
 
-static void create_files(struct bench *b, size_t size)
+static void create_files(struct bench *b, char (*names)[NAME_LEN], size_t size)
 {
     for (uint64_t i = 0; i < b->ops; i++)
-        if (!create_file(file_name(b, i), size))
-            bench_fail(b, "cannot create %s: errno %d", file_name(b, i), errno);
+        if (!create_file(names[i], size))
+            bench_fail(b, "cannot create %s: errno %d", names[i], errno);
 }
 
-static void delete_files(struct bench *b)
+static void delete_files(struct bench *b, char (*names)[NAME_LEN])
 {
     for (uint64_t i = 0; i < b->ops; i++)
-        if (unlink(file_name(b, i)) < 0)
-            bench_fail(b, "cannot delete %s: errno %d", file_name(b, i), errno);
+        if (unlink(names[i]) < 0)
+            bench_fail(b, "cannot delete %s: errno %d", names[i], errno);
 }
 
 /* p1: KiB in each file, p2: 0 to time the creation, 1 the deletion. */
 void row_file(struct bench *b)
 {
-    char dir[512];
+    char dir[512], (*names)[NAME_LEN] = make_names(b);
     size_t size = b->row->p1 * 1024;
 
     snprintf(dir, sizeof(dir), "%s/rbench.f", b->set->dir);
     if (mkdir(dir, 0755) < 0 && errno != EEXIST)
         bench_fail(b, "mkdir %s: errno %d", dir, errno);
+    if (chdir(dir) < 0)
+        bench_fail(b, "chdir %s: errno %d", dir, errno);
     while (bench_more(b)) {
         if (b->row->p2)
-            create_files(b, size);
+            create_files(b, names, size);
         bench_start(b);
         if (b->row->p2)
-            delete_files(b);
+            delete_files(b, names);
         else
-            create_files(b, size);
+            create_files(b, names, size);
         bench_stop(b, b->ops);
         if (!b->row->p2)
-            delete_files(b);
+            delete_files(b, names);
     }
     rmdir(dir);
+    free(names);
 }

@@ -40,13 +40,13 @@ void row_sig_install(struct bench *b)
     }
 }
 
-/* Send the own process `ops` signals, each handled before kill returns. */
-static void signal_self(uint64_t ops)
+/* Send the own process `ops` signals; one that has a handler is handled before kill returns. */
+static void signal_self(int sig, uint64_t ops)
 {
     int pid = getpid();
 
     for (uint64_t i = 0; i < ops; i++)
-        syscall(SYS_kill, pid, SIGUSR1);
+        syscall(SYS_kill, pid, sig);
 }
 
 void row_sig_handle(struct bench *b)
@@ -55,7 +55,7 @@ void row_sig_handle(struct bench *b)
     while (bench_more(b)) {
         handled = 0;
         bench_start(b);
-        signal_self(b->ops);
+        signal_self(SIGUSR1, b->ops);
         bench_stop(b, b->ops);
         if ((uint64_t)handled != b->ops)
             bench_fail(b, "%d of %d signals handled", (int)handled, (int)b->ops);
@@ -77,7 +77,21 @@ static void on_fault(int sig)
         bench_fail(prot_bench, "mprotect: errno %d", errno);
 }
 
-/* p1: 1 to subtract what the sending and handling of as many plain signals costs. */
+static int64_t time_signals(struct bench *b, int sig)
+{
+    uint64_t begin = now_ns();
+
+    signal_self(sig, b->ops);
+    return (int64_t)(now_ns() - begin) - b->clock_cost;
+}
+
+/* What delivery, handler and sigreturn cost: signals handled less signals sent and ignored. */
+static int64_t time_handling(struct bench *b)
+{
+    return time_signals(b, SIGUSR1) - time_signals(b, SIGUSR2);
+}
+
+/* p1: 1 to subtract the handling of as many signals, which leaves the faults. */
 void row_sig_prot(struct bench *b)
 {
     prot_bench = b;
@@ -87,13 +101,9 @@ void row_sig_prot(struct bench *b)
     *prot_page = 1;
     install(b, SIGSEGV, on_fault);
     install(b, SIGUSR1, count_signal);
+    install(b, SIGUSR2, SIG_IGN);
     while (bench_more(b)) {
-        uint64_t begin;
-        int64_t plain;
-
-        begin = now_ns();
-        signal_self(b->ops);
-        plain = (int64_t)(now_ns() - begin) - b->clock_cost;
+        int64_t handling = time_handling(b);
 
         if (mprotect(prot_page, 4096, PROT_READ) < 0)
             bench_fail(b, "mprotect: errno %d", errno);
@@ -101,7 +111,7 @@ void row_sig_prot(struct bench *b)
         bench_start(b);
         *(volatile char *)prot_page = 2;
         if (b->row->p1)
-            bench_overhead(b, plain);
+            bench_overhead(b, handling);
         if (prot_left != 0)
             bench_fail(b, "a store to a read-only page went through");
     }

@@ -3,6 +3,7 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,18 @@ static void make_ring(struct bench *b, struct ring *r)
         make_pipe(b, r->pipe[i]);
 }
 
+/*
+ * One switch a pass: without this policy the scheduler now and then lets a woken process preempt the
+ * one that wrote to it, and a pass is one switch or two as their run times happen to stand.
+ */
+static void no_wakeup_preemption(struct bench *b)
+{
+    struct sched_param param = {0};
+
+    if (sched_setscheduler(0, SCHED_BATCH, &param) < 0)
+        bench_fail(b, "sched_setscheduler: errno %d", errno);
+}
+
 /* p1: processes, p2: KiB of working set. */
 void row_ctx(struct bench *b)
 {
@@ -177,6 +190,7 @@ void row_ctx(struct bench *b)
     uint64_t rounds = b->ops > r.size ? b->ops / r.size : 1;
     int pid[MAX_RING];
 
+    no_wakeup_preemption(b);
     make_ring(b, &r);
     make_ring(b, &alone);
     for (unsigned i = 1; i < r.size; i++) {

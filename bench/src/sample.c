@@ -14,8 +14,13 @@ bool bench_more(const struct bench *b)
     return b->done < b->warmup + b->samples;
 }
 
+/* Work that the last sample left behind (memory freed after a grace period, timers) gets this long
+ * to finish, so that it is not found in the next sample at random. */
+enum { QUIET_US = 10000 };
+
 void bench_start(struct bench *b)
 {
+    usleep(QUIET_US);
     if (b->counting && b->done >= b->warmup)
         counters_start();
     b->begin = now_ns();
