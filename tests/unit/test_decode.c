@@ -38,7 +38,7 @@ static uint8_t random_byte(void)
 }
 
 static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26,
-                                    0x2e, 0x36, 0x3e, 0x64, 0x65 };
+                                    0x2e, 0x36, 0x3e, 0x64, 0x65, 0xf3 };
 
 /* Prefixes (often some, sometimes a REX in the wrong place), a known opcode, and chance for the rest. */
 static unsigned int structured_string(uint8_t *out)
@@ -68,6 +68,7 @@ static unsigned int structured_string(uint8_t *out)
         out[n++] = 0x0f;
         out[n++] = one_in(20) ? random_byte() : two_byte[rng() % sizeof(two_byte)];
     }
+    out[n++] = one_in(3) ? 0xc0 | random_byte() : random_byte();
     while (n < 20)
         out[n++] = random_byte();
     return one_in(20) ? (unsigned int)(rng() % 16) : X86_MAX_INSN_BYTES;
