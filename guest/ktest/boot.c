@@ -90,6 +90,8 @@ static void record(struct ktest_cpu *cpu, const struct ktest_regs *regs)
     struct exception *e = &cpu->last;
 
     e->regs = *regs;
+    e->regs.cs &= 0xffff;
+    e->saved_mask = (uint8_t)(regs->cs >> 32);
     e->cr2 = cpu->info->arch.cr2;
     e->upcall_mask = cpu->info->evtchn_upcall_mask;
     e->frame = (uint64_t)(regs + 1);

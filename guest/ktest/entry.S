@@ -17,8 +17,8 @@
  *               rflags     hv **    rflags     hv **   rflags     hv **     rflags    hv **
  *               rsp        CPU      rsp        CPU     rsp        CPU       rsp       hv
  *               ss         CPU      ss         CPU     ss         CPU       ss        hv
- *    *  RPL 0 when the fault came from kernel mode, 3 from user mode; bit 32 and up of the word
- *       is the saved upcall mask on old interfaces and not looked at here.
+ *    *  RPL 0 when the fault came from kernel mode, 3 from user mode;
+ *       bits 32 to 39 of the word are the saved upcall mask (struct cpu_user_regs).
  *    ** IF is the inverse of the vCPU's upcall mask at the time of the fault.
  *
  * Every entry completes it to struct ktest_regs (regs.h): pops rcx and r11, pushes a zero error

@@ -81,7 +81,10 @@ struct ktest_regs regs_user(const void *rip);
 struct exception run(struct ktest_regs regs);
 struct exception run_iret(struct ktest_regs regs);
 
-/* Prints the first difference between two sets of registers; all are compared. */
+/* Must be called once before user mode is entered: it then runs on the kernel's page tables. */
+void user_mode_init(void);
+
+/* Prints the differences between two sets of registers; all are compared. */
 void check_regs(const struct ktest_regs *got, const struct ktest_regs *want);
 
 /* A trap table entry for every vector: DPL 3 for #BP and #OF, 0 for the others. */

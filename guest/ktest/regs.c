@@ -2,8 +2,6 @@
 /* Register sets to run at, and their comparison. */
 #include "ktest.h"
 
-/* Stacks for code under test: its frames must not mix with the checker's own. */
-static uint8_t kernel_scratch[8192] __attribute__((aligned(4096)));
 static uint8_t user_scratch[8192] __attribute__((aligned(4096)));
 
 static struct ktest_regs pattern(const void *rip)
@@ -26,7 +24,7 @@ struct ktest_regs regs_kernel(const void *rip)
 
     r.cs = FLAT_KERNEL_CS & ~3UL;
     r.ss = FLAT_KERNEL_SS;
-    r.rsp = (uint64_t)kernel_scratch + sizeof(kernel_scratch) - 64;
+    r.rsp = (uint64_t)this_cpu() + KTEST_SCRATCH_STACK_TOP - 64;
     return r;
 }
 

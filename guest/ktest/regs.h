@@ -17,11 +17,14 @@ struct ktest_regs {
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
-/* What an entry looked like. cr2 and upcall_mask are read from vcpu_info at the entry. */
+/*
+ * What an entry looked like. cr2 and upcall_mask are read from vcpu_info at the entry; regs.cs
+ * is the selector alone: the byte of cpu_user_regs.saved_upcall_mask beside it is saved_mask.
+ */
 struct exception {
     struct ktest_regs regs;
     uint64_t cr2;
-    uint8_t upcall_mask;
+    uint8_t upcall_mask, saved_mask;
     uint64_t frame;       /* address behind the frame: where the hypervisor began to push */
     uint64_t segments[4]; /* failsafe only: ds es fs gs */
 };
