@@ -74,6 +74,12 @@ def _quoted(text):
     return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
 
 
+def _range(lines):
+    """Ends of the axis: a little beyond the least and the greatest ratio, and 1."""
+    ratios = [ratio for line in lines for ratio in line[2:] if ratio != "NaN"] + [1.0]
+    return min(ratios) / 1.15, max(ratios) * 1.15
+
+
 def script(document, path, lines):
     """The settings of this drawing, then the template."""
     height = 130 + 19 * len(lines)
@@ -86,6 +92,7 @@ def script(document, path, lines):
         "set output " + _quoted(os.path.basename(path)),
         "data = " + _quoted(os.path.basename(data_path(path))),
         "rows = %d" % len(lines),
+        "low = %.6g; high = %.6g" % _range(lines),
         "caption = " + _quoted(_caption(document)),
         *("have_%s = %d" % (name, name in shown) for name in SERIES),
         template])

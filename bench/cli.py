@@ -25,8 +25,9 @@ EPILOG = """examples:
   ./radon bench report results/instr.json
   ./radon bench --list                     the rows and what they measure
 
-Columns: native Linux, Radon, Debian's Xen 4.17, emulation (QEMU inside native Linux; slow). Each boots
-the same kernel with the same programs once a repeat. Exit: 0 done, 1 a row or a column failed, 2 usage.
+Columns: native Linux, Radon, Debian's Xen 4.17, emulation (QEMU inside native Linux; slow). Each
+boots the same kernel with the same programs once a repeat.
+Exit: 0 done, 1 a row or a column failed, 2 usage.
 """
 
 
@@ -46,7 +47,8 @@ def parser():
     add("--rows", metavar="LIST", default="", help="rows by id; default all")
     add("--clock", choices=sorted(qemu.CLOCKS), default="instr",
         help="instr: one instruction is one nanosecond (default); tcg, kvm: wall time")
-    add("--repeat", metavar="N", type=count, help="boots of each column (default 1 with instr, else 3)")
+    add("--repeat", metavar="N", type=count,
+        help="boots of each column (default 1 with instr, else 3)")
     add("--cpus", metavar="N", type=count, default=1)
     add("--cpu", metavar="MODEL", default="", help="QEMU's CPU model")
     add("--memory", metavar="M", type=size_mib, default=1024, help="of the machine; default 1024M")
@@ -55,7 +57,8 @@ def parser():
     add("--jobs", metavar="N", type=count,
         help="columns measured at the same time (default 2 with instr; wall time takes 1)")
     add("--timeout", metavar="S", type=positive, default=0, help="for one boot")
-    add("--json", metavar="FILE", default="", help="write the document with every sample; - is stdout")
+    add("--json", metavar="FILE", default="",
+        help="write the document with every sample; - is stdout")
     add("--csv", metavar="FILE", default="", help="write every sample, flat")
     add("--plot", metavar="FILE", default="",
         help="draw the comparison (.svg, .pdf, .png); its .gp and .csv are left beside it")
@@ -74,7 +77,7 @@ def choose_columns(text):
 def check(options):
     """What can be refused before anything is built or booted."""
     if options.clock != "instr" and (options.jobs or 1) > 1:
-        raise UsageError("--jobs %d: in wall time columns must not run at the same time" % options.jobs)
+        raise UsageError("--jobs %d: in wall time columns must not run at once" % options.jobs)
     if options.quick and options.repeat:
         raise UsageError("--quick is one boot of each column: --repeat contradicts it")
     outputs.check(options.json, options.csv, options.plot)
@@ -122,7 +125,8 @@ def measure_all(options, document, names):
     runs = measure.run_columns(able, repeats_of(options, able), jobs)
     for name in names:
         column = {"name": name, "letter": doc.LETTERS[name], "reason": reasons.get(name, ""),
-                  "rbench": specs[name].command, "argv": [], "files": {}, "runs": runs.get(name, [])}
+                  "rbench": specs[name].command, "argv": [], "files": {},
+                  "runs": runs.get(name, [])}
         column.update(described.get(name) or {})
         document["columns"].append(column)
     return doc.compute(document)

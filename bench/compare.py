@@ -36,7 +36,8 @@ def parser():
     top.add_argument("--fail-on", metavar="PERCENT", default="",
                      help="exit 3 when any figure of B is slower by more than this")
     top.add_argument("--strict", action="store_true", help="exit 5 when a document is incomplete")
-    top.add_argument("--json", metavar="FILE", default="", help="write the comparison, - for stdout")
+    top.add_argument("--json", metavar="FILE", default="",
+                     help="write the comparison, - for stdout")
     return top
 
 

@@ -22,7 +22,9 @@ def judge(row, times, clock):
     if radon is None:
         return []
     if clock != "instr":
-        return [] if xen is None else [_at_most("R <= X (within 3 %)", radon, xen * (1 + WALL_SHARE))]
+        if xen is None:
+            return []
+        return [_at_most("R <= X (within 3 %)", radon, xen * (1 + WALL_SHARE))]
     found = []
     if row["kind"] == "compute":
         if native is not None:

@@ -16,9 +16,10 @@ from . import criteria
 SCHEMA = "radon-bench"
 SCHEMA_VERSION = 1
 LETTERS = {"native": "L", "radon": "R", "xen": "X", "emulation": "E"}
-CSV_FIELDS = ("schema", "schema_version", "tool_version", "complete", "lost_records", "clock", "cpus",
-              "column", "run", "row", "unit", "sample", "operations", "time_ns", "overhead_ns",
-              "value", "error")
+COMMON_FIELDS = ("schema", "schema_version", "tool_version", "complete", "lost_records", "clock",
+                 "cpus")
+CSV_FIELDS = COMMON_FIELDS + ("column", "run", "row", "unit", "sample", "operations", "time_ns",
+                              "overhead_ns", "value", "error")
 
 
 def sample_value(row, ops, time_ns, overhead_ns):
@@ -80,7 +81,8 @@ def compute(document):
         reasons = [run["reason"] for run in column["runs"] if run["reason"]]
         if column.get("reason"):
             reasons.append(column["reason"])
-        failures += [{"column": column["name"], "row": None, "reason": reason} for reason in reasons]
+        failures += [{"column": column["name"], "row": None, "reason": reason}
+                     for reason in reasons]
         for result in document["results"]:
             reason = result["values"][column["name"]].get("failed")
             if reason and reason not in reasons:
@@ -118,7 +120,7 @@ def save_json(document, path):
 
 def csv_records(document):
     """One dict a sample (or a failed row), flat."""
-    common = {name: document[name] for name in CSV_FIELDS[:7]}
+    common = {name: document[name] for name in COMMON_FIELDS}
     for column in document["columns"]:
         for number, run in enumerate(column["runs"], 1):
             for row in document["rows"]:

@@ -7,7 +7,7 @@ from guest.machine.errors import EXIT_FAILED, EXIT_OK
 from guest.machine.options import Parser
 
 from . import document as doc, outputs
-from .table import render
+from .table import align, render
 
 
 def parser():
@@ -34,11 +34,30 @@ def provenance(document):
     return "\n".join(lines)
 
 
+def events(document):
+    """Software events an operation (of bandwidths: a MiB), as the kernel counted them."""
+    names = sorted({event for column in document["columns"] for run in column["runs"]
+                    for record in run["rows"].values() for event in record.get("events", {})})
+    lines = [["software events an operation (a MiB)", "column"] + [name.lower() for name in names]]
+    for row in document["rows"]:
+        for column in document["columns"]:
+            for run in column["runs"][:1]:
+                record = run["rows"].get(row["id"], {})
+                per = record.get("event_ops", 0) / (2**20 if row["unit"] == "MB/s" else 1)
+                counts = [record.get("events", {}).get(name, "unknown") for name in names]
+                shown = ["%.3f" % (n / per) if isinstance(n, int) and per else "unknown"
+                         for n in counts]
+                lines.append([row["title"], column["name"]] + shown)
+    return "\n".join(align(lines))
+
+
 def main(argv):
     options = parser().parse_args(argv)
     outputs.check("", options.csv, options.plot)
     document = doc.load(options.document)
     print(render(document))
+    print()
+    print(events(document))
     print()
     print(provenance(document))
     outputs.save(document, "", options.csv, options.plot)

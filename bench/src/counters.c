@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 const char *const event_names[MAX_EVENTS] = {"PAGE-FAULTS", "CONTEXT-SWITCHES", "CPU-MIGRATIONS",
-                                             "ALIGNMENT-FAULTS"};
+                                             "MAJOR-FAULTS"};
 
 static int counter_fd[MAX_EVENTS] = {-1, -1, -1, -1};
 static uint64_t start_count[MAX_EVENTS];

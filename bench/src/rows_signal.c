@@ -49,14 +49,26 @@ static void signal_self(int sig, uint64_t ops)
         syscall(SYS_kill, pid, sig);
 }
 
+/* The time of `ops` signals to the own process; signal 0 is none: the call alone. */
+static int64_t time_signals(struct bench *b, int sig)
+{
+    uint64_t begin = now_ns();
+
+    signal_self(sig, b->ops);
+    return (int64_t)(now_ns() - begin) - b->clock_cost;
+}
+
 void row_sig_handle(struct bench *b)
 {
     install(b, SIGUSR1, count_signal);
     while (bench_more(b)) {
+        int64_t sending = time_signals(b, 0);
+
         handled = 0;
         bench_start(b);
         signal_self(SIGUSR1, b->ops);
         bench_stop(b, b->ops);
+        bench_overhead(b, sending);
         if ((uint64_t)handled != b->ops)
             bench_fail(b, "%d of %d signals handled", (int)handled, (int)b->ops);
     }
@@ -77,21 +89,7 @@ static void on_fault(int sig)
         bench_fail(prot_bench, "mprotect: errno %d", errno);
 }
 
-static int64_t time_signals(struct bench *b, int sig)
-{
-    uint64_t begin = now_ns();
-
-    signal_self(sig, b->ops);
-    return (int64_t)(now_ns() - begin) - b->clock_cost;
-}
-
-/* What delivery, handler and sigreturn cost: signals handled less signals sent and ignored. */
-static int64_t time_handling(struct bench *b)
-{
-    return time_signals(b, SIGUSR1) - time_signals(b, SIGUSR2);
-}
-
-/* p1: 1 to subtract the handling of as many signals, which leaves the faults. */
+/* p1: 1 to subtract the signal handle row's time, which leaves the faults. */
 void row_sig_prot(struct bench *b)
 {
     prot_bench = b;
@@ -101,9 +99,8 @@ void row_sig_prot(struct bench *b)
     *prot_page = 1;
     install(b, SIGSEGV, on_fault);
     install(b, SIGUSR1, count_signal);
-    install(b, SIGUSR2, SIG_IGN);
     while (bench_more(b)) {
-        int64_t handling = time_handling(b);
+        int64_t handling = time_signals(b, SIGUSR1) - time_signals(b, 0);
 
         if (mprotect(prot_page, 4096, PROT_READ) < 0)
             bench_fail(b, "mprotect: errno %d", errno);

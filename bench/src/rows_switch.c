@@ -170,8 +170,8 @@ static void make_ring(struct bench *b, struct ring *r)
 }
 
 /*
- * One switch a pass: without this policy the scheduler now and then lets a woken process preempt the
- * one that wrote to it, and a pass is one switch or two as their run times happen to stand.
+ * One wake-up and one switch a pass: without this policy the scheduler lets a woken process preempt
+ * the one that wrote to it or not, as their run times happen to stand: the figure has two values.
  */
 static void no_wakeup_preemption(struct bench *b)
 {
