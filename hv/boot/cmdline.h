@@ -22,12 +22,13 @@ enum console_device {
     CONSOLE_VGA = 1u << 2,
 };
 
-enum log_level { /* messages up to the level are printed */
-    LOG_NONE,
-    LOG_ERROR,
-    LOG_WARNING,
-    LOG_INFO,
-    LOG_DEBUG, /* "all" is the same */
+/* How many classes of messages are printed: 1 is errors only. */
+enum log_threshold {
+    LOGLVL_NONE,
+    LOGLVL_ERROR,
+    LOGLVL_WARNING,
+    LOGLVL_INFO,
+    LOGLVL_DEBUG, /* "all" is the same */
 };
 
 struct serial_option {
@@ -72,7 +73,7 @@ typedef uint32_t option_CONSOLE; /* set of enum console_device */
 typedef struct serial_option option_SERIAL;
 typedef struct dom0_mem_option option_DOM0_MEM;
 typedef struct vcpus_option option_VCPUS;
-typedef enum log_level option_LOGLVL;
+typedef enum log_threshold option_LOGLVL;
 
 struct boot_options {
 #define BOOT_OPTION(name, field, type, ...) option_##type field;

@@ -307,10 +307,10 @@ bool read_value_LOGLVL(const char *s, option_LOGLVL *out)
 {
     static const struct {
         const char *name;
-        enum log_level level;
-    } levels[] = {{"none", LOG_NONE}, {"error", LOG_ERROR}, {"warning", LOG_WARNING},
-                  {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {"all", LOG_DEBUG}};
-    enum log_level found[2];
+        enum log_threshold level;
+    } levels[] = {{"none", LOGLVL_NONE}, {"error", LOGLVL_ERROR}, {"warning", LOGLVL_WARNING},
+                  {"info", LOGLVL_INFO}, {"debug", LOGLVL_DEBUG}, {"all", LOGLVL_DEBUG}};
+    enum log_threshold found[2];
     int parts = 0;
 
     do {

@@ -150,19 +150,23 @@ static enum unpack_status unpack_xz(struct job *job)
  * Reads an .lzma header (properties and window size in 5 bytes, unpacked size in 8, all ones when it is
  * not known) into a filter of the raw decoder, whose options come out of the arena.
  */
-static bool read_lzma_header(const uint8_t *in, size_t n, const lzma_allocator *allocator,
-                             lzma_filter *filter)
+static lzma_ret read_lzma_header(const uint8_t *in, size_t n, const lzma_allocator *allocator,
+                                 lzma_filter *filter)
 {
+    lzma_ret result;
+
     *filter = (lzma_filter){.id = LZMA_FILTER_LZMA1};
-    if (n < LZMA_HEADER ||
-        lzma_properties_decode(filter, allocator, in, LZMA_PROPERTIES) != LZMA_OK)
-        return false;
+    if (n < LZMA_HEADER)
+        return LZMA_DATA_ERROR;
+    result = lzma_properties_decode(filter, allocator, in, LZMA_PROPERTIES);
+    if (result != LZMA_OK)
+        return result;
     lzma_options_lzma *options = filter->options;
 
     filter->id = LZMA_FILTER_LZMA1EXT; /* as LZMA1, but ends where the header's size says */
     options->ext_flags = LZMA_LZMA1EXT_ALLOW_EOPM;
     lzma_set_ext_size(*options, load_le64(in + LZMA_PROPERTIES));
-    return true;
+    return LZMA_OK;
 }
 
 static enum unpack_status unpack_lzma(struct job *job)
@@ -174,10 +178,10 @@ static enum unpack_status unpack_lzma(struct job *job)
 
     if (job->left < LZMA_HEADER)
         return UNPACK_TRUNCATED;
-    if (!read_lzma_header(job->in, job->left, &allocator, &filters[0]))
-        return UNPACK_CORRUPT;
     s.allocator = &allocator;
-    result = lzma_raw_decoder(&s, filters);
+    result = read_lzma_header(job->in, job->left, &allocator, &filters[0]);
+    if (result == LZMA_OK)
+        result = lzma_raw_decoder(&s, filters);
     if (result != LZMA_OK)
         return lzma_status(result);
     s.next_in = job->in + LZMA_HEADER;
@@ -226,7 +230,7 @@ static enum unpack_status unpack_lz4(struct job *job)
         left -= packed;
     }
     job->left = left;
-    return UNPACK_OK;
+    return job->made ? UNPACK_OK : UNPACK_TRUNCATED;
 }
 
 static enum unpack_status unpack_zstd(struct job *job)
@@ -281,7 +285,7 @@ static uint64_t lzma_scratch_need(const uint8_t *in, size_t n)
     lzma_filter filters[2] = {[1] = {.id = LZMA_VLI_UNKNOWN}};
     uint64_t need;
 
-    if (!read_lzma_header(in, n, &allocator, &filters[0]))
+    if (read_lzma_header(in, n, &allocator, &filters[0]) != LZMA_OK)
         return 0;
     need = lzma_raw_decoder_memusage(filters);
     return need == UINT64_MAX ? 0 : need + LZMA_SCRATCH_EXTRA;
