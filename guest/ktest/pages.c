@@ -86,3 +86,32 @@ void *page_alloc(void)
     ktest_require(pool_used < POOL_PAGES);
     return memset(pool[pool_used++], 0, PAGE_BYTES);
 }
+
+/* The table below an entry, made and linked when it is not there. */
+static volatile uint64_t *table_below(volatile uint64_t *entry)
+{
+    void *table;
+
+    if (*entry & PTE_P)
+        return va_of_mfn((*entry & PTE_MFN_MASK) / PAGE_BYTES);
+    table = page_alloc();
+    ktest_require(page_readonly(table) == 0);
+    ktest_require(mmu_update_one(machine_of(entry), mfn_of(table) * PAGE_BYTES | PTE_TABLE) == 0);
+    return table;
+}
+
+volatile uint64_t *entry_make(uint64_t va)
+{
+    volatile uint64_t *table = (volatile uint64_t *)start_info->pt_base;
+
+    for (int level = 4; level > 1; level--)
+        table = table_below(&table[va >> (12 + 9 * (level - 1)) & 511]);
+    return &table[va >> 12 & 511];
+}
+
+void map_low(uint64_t va, const void *page)
+{
+    volatile uint64_t *entry = entry_make(va);
+
+    ktest_require(mmu_update_one(machine_of(entry), mfn_of(page) * PAGE_BYTES | PTE_RW) == 0);
+}

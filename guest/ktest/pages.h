@@ -45,6 +45,11 @@ long mmuext(unsigned int command, uint64_t arg1, uint64_t arg2);
 long page_readonly(const volatile void *va);
 long page_writable(const volatile void *va);
 
+/* The L1 entry of any address of the guest, with the tables above it made where needed. */
+volatile uint64_t *entry_make(uint64_t va);
+/* Maps a page of the image at another address too, for user code that must lie low. */
+void map_low(uint64_t va, const void *page);
+
 /* An own page out of the image's BSS, zeroed, mapped writable; never given back. */
 void *page_alloc(void);
 
