@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -18,13 +19,16 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-/* The console that the kernel's command line names last: hvc0 under a hypervisor, else ttyS0. It
- * becomes raw, so that bytes pass as they are. */
+/* The console is what the kernel's command line names last: hvc0 under a hypervisor, else ttyS0. It
+ * becomes raw, so that bytes pass as they are. /dev comes first: the archive's own /dev/console would
+ * be a terminal that has no name once /dev lies over it. */
 static int open_console(struct termios *cooked)
 {
-    int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
     struct termios raw;
+    int fd;
 
+    mount("devtmpfs", "/dev", "devtmpfs", 0, NULL); /* Linux may have done it; else the archive's */
+    fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
     memset(cooked, 0, sizeof(*cooked));
     if (fd >= 0 && tcgetattr(fd, cooked) == 0) {
         raw = *cooked;

@@ -103,7 +103,6 @@ void setup_system(int console)
     klogctl(SYSLOG_CONSOLE_LEVEL, NULL, 1);
     mount_one(console, "proc", "/proc", NULL);
     mount_one(console, "sysfs", "/sys", NULL);
-    mount_one(console, "devtmpfs", "/dev", NULL);
     mount_one(console, "devpts", "/dev/pts", "mode=0620,ptmxmode=0666");
     mount_one(console, "tmpfs", "/dev/shm", NULL);
     mount_one(console, "tmpfs", "/tmp", "mode=1777");

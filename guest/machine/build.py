@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`radon build`: the hypervisor by CMake, and /init of the machines."""
 
-import argparse
 import contextlib
 import fcntl
 import glob
@@ -12,6 +11,7 @@ import time
 
 from . import deps
 from .errors import RunError
+from .options import Parser
 from .paths import BUILD, HYPERVISOR, INIT, ROOT, note
 
 INIT_SOURCES = os.path.join(ROOT, "guest", "init", "*.[ch]")
@@ -78,8 +78,8 @@ def prepare(on):
 
 
 def parser():
-    top = argparse.ArgumentParser(
-        prog="radon build", formatter_class=argparse.RawDescriptionHelpFormatter,
+    top = Parser(
+        prog="radon build",
         description="Build the hypervisor (build/hv/radon), its unit tests and the machines' /init.",
         epilog="example:\n  ./radon build\n  ./radon build --quiet")
     top.add_argument("--quiet", action="store_true", help="print nothing unless it fails")

@@ -15,6 +15,8 @@ from .paths import cache_dir
 
 FIRMWARE_DIRS = ("/usr/share/qemu", "/usr/share/seabios")
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin", "pvh.bin")
+MODULES = ("accel-tcg-x86_64.so",)  # parts of Debian's QEMU that it loads when asked for TCG
+MODULE_DIRS = ("/usr/lib/x86_64-linux-gnu/qemu",)
 INSIDE = "/emulator"
 BASE_MIB = 256  # the outer kernel, and QEMU without its guest's memory
 
@@ -39,6 +41,9 @@ def outer_initramfs(spec, linux, inner_initramfs, inner_line):
     adds = [(program, "/usr/bin/" + QEMU), (inner, INSIDE + "/initrd"),
             (kernel_file.elf(linux), INSIDE + "/vmlinux")]
     adds += [(_find(name, FIRMWARE_DIRS, "seabios"), INSIDE + "/" + name) for name in FIRMWARE]
+    for name in MODULES:
+        path = _find(name, MODULE_DIRS, "qemu-system-x86")
+        adds.append((path, path))
     command = [QEMU, "-L", INSIDE, "-accel", "tcg,tb-size=128", "-nodefaults", "-no-user-config",
                "-display", "none", "-no-reboot", "-seed", "1", "-m", "%dM" % spec.dom0_memory,
                "-smp", str(spec.cpus), "-serial", "stdio", "-kernel", INSIDE + "/vmlinux",

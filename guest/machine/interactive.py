@@ -57,7 +57,7 @@ class _Console:
                 self.shown, self.status = False, int(frame[2])
         cut = self.seen.rfind(b"~R")
         if cut < 0 or len(self.seen) - cut > frames.FRAME_MAX:
-            cut = len(self.seen) - (1 if self.seen.endswith(b"~") and len(self.seen) > 1 else 0)
+            cut = len(self.seen) - self.seen.endswith(b"~")
         self._show(self.seen[:cut])
         self.seen = self.seen[cut:]
 
@@ -98,8 +98,7 @@ def run(spec):
         boot = machine.make_boot(spec, directory)
         serial = ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
         note("booting; Ctrl-] ends the machine")
-        process = subprocess.Popen(qemu.arguments(boot, serial), stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE)
+        process = qemu.start(boot, serial, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             with _raw_terminal():
                 ended_by_user = _pump(process, console)

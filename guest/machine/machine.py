@@ -199,7 +199,7 @@ def run_machine(spec, stream=None):
     reason, status = _reason(ended, collector, boot.timeout)
     log = collector.decoder.log_bytes()
     if reader is not collector:
-        log = reader.log_bytes() + b"\n" + log
+        log = reader.log_bytes() + b"\n--- inside the emulator ---\n" + log
     if spec.log:
         with open(spec.log, "wb") as file:
             file.write(log)

@@ -5,8 +5,10 @@ The console goes to a file, which always takes what QEMU writes: a pipe that is 
 make the guest wait for a time that differs from run to run.
 """
 
+import ctypes
 import dataclasses
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -17,6 +19,7 @@ from .slots import machine_slot
 QEMU = "qemu-system-x86_64"
 POLL_S = 0.05
 KILL_GRACE_S = 5
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 CLOCKS = {
     "instr": ["-accel", "tcg", "-icount", "shift=0,sleep=off",
               "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"],
@@ -71,6 +74,19 @@ def arguments(boot, serial):
     return args + boot.extra
 
 
+def _die_with_parent():
+    """In the child: the kernel ends QEMU when this process is gone, however it went."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(boot, serial, **streams):
+    """QEMU as a child process; it never outlives this one."""
+    try:
+        return subprocess.Popen(arguments(boot, serial), preexec_fn=_die_with_parent, **streams)
+    except FileNotFoundError:
+        raise RunError("%s is missing: apt install qemu-system-x86" % QEMU) from None
+
+
 def stop(process):
     process.terminate()
     try:
@@ -87,11 +103,7 @@ def run(boot, on_data=None):
         path = os.path.join(directory, "console")
         serial = ["-chardev", "file,id=console,path=" + path, "-serial", "chardev:console"]
         with open(path, "wb"), open(os.path.join(directory, "stderr"), "w+b") as errors:
-            try:
-                process = subprocess.Popen(arguments(boot, serial), stdin=subprocess.DEVNULL,
-                                           stdout=errors, stderr=errors)
-            except FileNotFoundError:
-                raise RunError("%s is missing: apt install qemu-system-x86" % QEMU) from None
+            process = start(boot, serial, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
             try:
                 ended = _follow(process, path, boot.timeout, on_data)
             finally:

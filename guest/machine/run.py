@@ -9,6 +9,7 @@ import sys
 from . import build, columns, image, interactive, kvm, qemu
 from .errors import EXIT_INTERRUPTED, UsageError
 from .machine import Result, Spec, run_machine
+from .options import Parser
 from .paths import note
 
 __all__ = ["Result", "Spec", "run_machine", "main"]
@@ -46,9 +47,8 @@ def positive(text):
 
 
 def parser():
-    top = argparse.ArgumentParser(
-        prog="radon run", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EXAMPLES,
-        allow_abbrev=False,
+    top = Parser(
+        prog="radon run", epilog=EXAMPLES,
         description="Boot a machine with a small initramfs, run COMMAND in it, power it off.")
     add = top.add_argument
     add("--on", choices=columns.COLUMNS, default="radon",
