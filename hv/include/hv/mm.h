@@ -55,6 +55,7 @@ _Static_assert(sizeof(struct page_info) == 32, "frame table entries are 32 bytes
 #define PGS_HV          (1UL << 27) /* the hypervisor's page shared with `owner`, not its memory */
 #define PGS_FOREIGN     (1UL << 28) /* was mapped by another domain than the owner */
 #define PGS_FREE        (1UL << 29) /* head of a free block */
+#define PGS_DIRTY       (1UL << 30) /* of a free block: its contents are not zero */
 /* ... type references in bits 32-57, each of which also holds a general one, ... */
 #define PGS_TYPE_ONE    (1UL << 32)
 #define PGS_TCOUNT_MASK (((1UL << 26) - 1) << 32)
@@ -102,7 +103,9 @@ static inline struct page_info *virt_to_page(const void *va)
     return mfn_to_page(virt_to_mfn(va));
 }
 
-/* The machine-to-physical table; free frames hold INVALID_M2P_ENTRY (public/xen.h: ~0). */
+/* The machine-to-physical table; entries of free frames are INVALID_M2P_ENTRY. */
+#define INVALID_M2P_ENTRY (~0UL)
+
 static inline void set_gpfn(mfn_t mfn, uint64_t gpfn)
 {
     ((uint64_t *)RW_M2P_BASE)[mfn.m] = gpfn;
@@ -118,7 +121,8 @@ static inline uint64_t get_gpfn(mfn_t mfn)
 struct domain_mm {
     spinlock_t lock;           /* page tables of the domain */
     spinlock_t page_lock;      /* what follows */
-    uint32_t first_page;       /* list of its frames (by mfn), 0 = empty */
+    uint32_t first_page;       /* list of its frames (by mfn), 0 = empty: those with PGS_ALLOC, */
+    uint32_t first_dying;      /* and those that it gave up but that are still referred to */
     uint64_t tot_pages;        /* frames it has, those still to be dropped included */
     uint64_t max_pages;        /* limit of tot_pages; the creator sets it (~0 = none) */
     /*
@@ -126,7 +130,17 @@ struct domain_mm {
      * domain's CR3 is loaded, tlb_domain_leaves() clears it after another one was.
      */
     uint64_t dirty_cpus;
+    /* What XENMEM_memory_map answers (XENMEM_set_memory_map); NULL = nothing set. */
+    struct mem_map_entry *map;
+    uint32_t nr_map;
 };
+
+/* A row of an E820 map as the ABI passes it (XENMEM_memory_map). */
+struct mem_map_entry {
+    uint64_t addr, size;
+    uint32_t type;
+} __packed;
+#define MEM_MAP_MAX 128
 
 /* ------------------------------------------------------------------ boot */
 
@@ -141,6 +155,8 @@ void mm_init(uint64_t max_mfn_, const struct mem_region *ram, unsigned int nr_ra
              const struct mem_region *reserved, unsigned int nr_reserved);
 /* Give reserved boot memory (modules, init sections) to the allocator.  Whole pages inside. */
 void mm_release_region(paddr_t start, paddr_t end);
+/* The firmware's memory map, for XENMEM_machine_memory_map; copied, at most MEM_MAP_MAX rows. */
+void mm_set_machine_map(const struct mem_map_entry *map, unsigned int nr);
 /* Prepare d->mm of a new domain; max_pages is 0 until the creator sets it. */
 void domain_mm_init(struct domain *d);
 
@@ -151,20 +167,21 @@ void domain_mm_init(struct domain *d);
 /* alloc flags: bits 0-7 limit the width of machine addresses in bits (0 = any). */
 #define ALLOC_BITS(n)  ((unsigned int)(n))
 #define ALLOC_BELOW_4G ALLOC_BITS(32)
-#define ALLOC_NO_LIMIT 0x100   /* beyond max_pages too (dom0 builder) */
+#define ALLOC_NO_LIMIT 0x100   /* beyond max_pages too */
+#define ALLOC_NO_SCRUB 0x200   /* old contents may show (dom0 builder: nobody was here before) */
 
-/* Frames without owner, contents undefined; NULL if there is no such block. */
+/* Frames without owner, zeroed unless ALLOC_NO_SCRUB; NULL if there is no such block. */
 struct page_info *alloc_pages(unsigned int order, unsigned int flags);
+/* The frames are not mapped anywhere outside the direct map. */
 void free_pages(struct page_info *pg, unsigned int order);
 /* Zeroed memory of the hypervisor in the direct map. */
 void *alloc_hv_pages(unsigned int order);
 void free_hv_pages(void *va, unsigned int order);
 /*
  * 2^order contiguous frames for d, each with one general reference (PGS_ALLOC) and no type; NULL
- * if none are left or d has its maximum.  Contents: zero, or old contents of the hypervisor that are
- * no secret.  The M2P entries are the caller's to set.  domain_free_page() gives one up: it is
- * freed, scrubbed, when nothing refers to it any more; -XEN_EINVAL if d does not own it or it was
- * given up before.
+ * if none are left or d has its maximum.  Contents: zero unless ALLOC_NO_SCRUB.  The M2P entries are
+ * the caller's to set.  domain_free_page() gives one up: it is freed, scrubbed, when nothing refers
+ * to it any more; -XEN_EINVAL if d does not own it or it was given up before.
  */
 struct page_info *alloc_domain_pages(struct domain *d, unsigned int order, unsigned int flags);
 int domain_free_page(struct domain *d, struct page_info *pg);
@@ -178,8 +195,8 @@ bool get_page(struct page_info *pg, const struct domain *d);
 void put_page(struct page_info *pg);
 /*
  * A type reference on a page on which the caller has a general one (it takes one more itself).
- * Table types: d->mm.lock of the owner is held.  0 or -XEN_E*: the type conflicts or the contents
- * are refused.
+ * Types other than writable: mm.lock of the owner is held, for get and put.  0, or -XEN_EINVAL if
+ * the type conflicts or the contents are refused, or -XEN_EBUSY if the counts are full.
  */
 int get_page_type(struct page_info *pg, uint64_t type);
 void put_page_type(struct page_info *pg);
@@ -218,7 +235,7 @@ size_t guest_peek(struct vcpu *v, uint64_t va, void *to, size_t n);
 
 /*
  * After the builder wrote the initial tables into d's frames: check and type everything from the
- * L4 down, pin it, and make it v's kernel_l4.
+ * L4 down, and pin it.
  */
 int mm_adopt_initial_tables(struct domain *d, mfn_t l4);
 /*
@@ -248,6 +265,8 @@ uint64_t domain_relinquish_memory(struct domain *d, uint64_t max_steps);
  */
 void mmio_deny(mfn_t first, uint64_t count);
 bool mmio_permit(mfn_t mfn);
+/* Bits of physical addresses (CPUID 0x80000008); 36 until told. */
+void mm_set_phys_bits(unsigned int bits);
 
 /* ------------------------------------------------------------------ TLBs */
 
@@ -293,6 +312,14 @@ long do_mmuext_op(unsigned long ops, unsigned long count, unsigned long pdone,
                   unsigned long foreigndom, unsigned long a5, unsigned long a6);
 long do_memory_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
                   unsigned long a5, unsigned long a6);
+
+/* Whether a guest may have this in its GDT or LDT: not present, or a code or data segment. */
+static inline bool seg_desc_permitted(uint64_t desc)
+{
+    const uint64_t present = 1UL << 47, code_or_data = 1UL << 44;
+
+    return !(desc & present) || (desc & code_or_data);
+}
 
 /* Given by hv/x86: MMUEXT_SET_LDT. */
 long set_ldt(struct vcpu *v, uint64_t va, uint32_t entries);

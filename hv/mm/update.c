@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes of single entries: the one path that mmu_update, update_va_mapping, grant mappings and
+ * trapped writes share; and the mmu_update hypercall.
+ *
+ * mm.lock keeps everybody but the processor from changing an entry, and the processor sets accessed
+ * and dirty bits alone.  So the frame and the permissions of the old entry may be read first.
+ */
+#include "hv/guest.h"
+
+#include "mm_int.h"
+
+/* Store new_entry over old (as read before); false if the mode says no. */
+static inline bool entry_store(uint64_t *e, uint64_t old, uint64_t new_entry, enum update_mode mode,
+                               uint64_t expected)
+{
+    const uint64_t ad = PTE_A | PTE_D;
+
+    if (likely(mode == UPDATE_STORE)) {
+        WRITE_ONCE(*e, new_entry);
+        return true;
+    }
+    if (mode == UPDATE_IF_SAME)
+        return __atomic_compare_exchange_n(e, &expected, new_entry, false, __ATOMIC_SEQ_CST,
+                                           __ATOMIC_SEQ_CST);
+    while (!__atomic_compare_exchange_n(e, &old, new_entry | (old & ad), false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST))
+        ;
+    return true;
+}
+
+int l1_update(struct domain *d, struct domain *owner, uint64_t *e, uint64_t new_entry,
+              enum update_mode mode, uint64_t expected)
+{
+    uint64_t old = READ_ONCE(*e);
+    int rc;
+
+    if (new_entry & PTE_P) {
+        new_entry = adjust_l1e(new_entry);
+        /* The same frame with the same right to write: nothing to count. */
+        if ((old & PTE_P) && !((old ^ new_entry) & (PTE_ADDR | PTE_RW)) && owner == d)
+            return entry_store(e, old, new_entry, mode, expected) ? 0 : -XEN_EAGAIN;
+        rc = l1e_get(d, owner, new_entry);
+        if (unlikely(rc))
+            return rc;
+    }
+    if (unlikely(!entry_store(e, old, new_entry, mode, expected))) {
+        if (new_entry & PTE_P)
+            l1e_put(new_entry);
+        return -XEN_EAGAIN;
+    }
+    if (old & PTE_P)
+        l1e_put(old);
+    return 0;
+}
+
+static int upper_update(struct domain *d, uint64_t type, uint64_t *e, uint64_t new_entry,
+                        enum update_mode mode, uint64_t expected)
+{
+    uint64_t old = READ_ONCE(*e);
+    int rc;
+
+    if (new_entry & PTE_P) {
+        new_entry |= PTE_USER;
+        rc = upper_get(d, new_entry, type);
+        if (rc)
+            return rc;
+    }
+    if (!entry_store(e, old, new_entry, mode, expected)) {
+        if (new_entry & PTE_P)
+            upper_put(new_entry);
+        return -XEN_EAGAIN;
+    }
+    if (old & PTE_P)
+        upper_put(old);
+    return 0;
+}
+
+int table_update(struct domain *d, struct domain *owner, struct page_info *pg, uint64_t *e,
+                 uint64_t new_entry, enum update_mode mode, uint64_t expected)
+{
+    uint64_t type = pg->state & PGS_TYPE_MASK;
+
+    if (likely(type == PGT_L1))
+        return l1_update(d, owner, e, new_entry, mode, expected);
+    if (owner != d)
+        return -XEN_EINVAL;
+    if (type == PGT_L4 && hv_l4_slot(((uintptr_t)e / 8) % TABLE_ENTRIES))
+        return -XEN_EINVAL;
+    return upper_update(d, type, e, new_entry, mode, expected);
+}
+
+/* ------------------------------------------------------------------ mmu_update */
+
+/* A word of a page that is no table (yet): a plain store, if the domain could do it itself. */
+static int update_plain(struct domain *d, struct page_info *pg, uint64_t *e, uint64_t value,
+                        enum update_mode mode)
+{
+    int rc = get_page_and_type(pg, d, PGT_WRITABLE);
+
+    if (rc)
+        return rc;
+    entry_store(e, READ_ONCE(*e), value, mode, 0);
+    put_page_type(pg);
+    return 0;
+}
+
+static int update_m2p(struct domain *d, uint64_t mfn, uint64_t gpfn)
+{
+    struct page_info *pg;
+
+    if (mfn >= max_mfn)
+        return -XEN_EINVAL;
+    pg = mfn_to_page(MFN(mfn));
+    if (!get_page(pg, d))
+        return -XEN_EINVAL;
+    set_gpfn(MFN(mfn), gpfn);
+    put_page(pg);
+    return 0;
+}
+
+/* d: whose table; owner: whose frames may be mapped.  d's mm.lock is held. */
+static inline int update_one(struct domain *d, struct domain *owner, uint64_t ptr, uint64_t val)
+{
+    uint64_t mfn = ptr >> PAGE_SHIFT;
+    unsigned int cmd = ptr & 7;
+    enum update_mode mode;
+    struct page_info *pg;
+    uint64_t *e;
+
+    if (unlikely(mfn >= max_mfn))
+        return -XEN_EINVAL;
+    switch (cmd) {
+    case MMU_NORMAL_PT_UPDATE:
+    case MMU_PT_UPDATE_NO_TRANSLATE: /* PV: the same */
+        mode = UPDATE_STORE;
+        break;
+    case MMU_PT_UPDATE_PRESERVE_AD:
+        mode = UPDATE_PRESERVE_AD;
+        break;
+    case MMU_MACHPHYS_UPDATE:
+        return update_m2p(owner, mfn, val);
+    default:
+        return -XEN_EINVAL; /* not aligned */
+    }
+    pg = mfn_to_page(MFN(mfn));
+    if (unlikely(pg->owner != d))
+        return -XEN_EPERM;
+    e = paddr_to_virt(ptr & ~7UL);
+    if (likely(state_is_live_table(READ_ONCE(pg->state))))
+        return table_update(d, owner, pg, e, val, mode, 0);
+    return update_plain(d, pg, e, val, mode);
+}
+
+/* Requests done between two looks for interrupts and other vCPUs. */
+#define UPDATE_BATCH 256
+
+static uint64_t update_batch(struct domain *d, struct domain *owner, uint64_t reqs, uint64_t count,
+                             long *rc)
+{
+    uint64_t i;
+
+    spin_lock(&d->mm.lock);
+    for (i = 0; i < count; i++, reqs += sizeof(struct mmu_update)) {
+        uint64_t ptr, val;
+
+        if (unlikely(!get_guest_u64(reqs + offsetof(struct mmu_update, ptr), &ptr) ||
+                     !get_guest_u64(reqs + offsetof(struct mmu_update, val), &val))) {
+            *rc = -XEN_EFAULT;
+            break;
+        }
+        *rc = update_one(d, owner, ptr, val);
+        if (unlikely(*rc))
+            break;
+    }
+    spin_unlock(&d->mm.lock);
+    return i;
+}
+
+/*
+ * foreigndom: bits 0-15 the owner of the frames, bits 16-31 if not zero 1 + the domain whose tables
+ * are updated (public/xen.h, HYPERVISOR_mmu_update).
+ */
+long do_mmu_update(unsigned long reqs, unsigned long count, unsigned long pdone,
+                   unsigned long foreigndom, unsigned long a5, unsigned long a6)
+{
+    struct domain *self = current()->domain, *d = self, *owner = self;
+    uint32_t done = 0;
+    long rc = 0;
+
+    (void)a5;
+    (void)a6;
+    count = (uint32_t)count;
+    if (unlikely((uint32_t)foreigndom != DOMID_SELF)) {
+        if ((foreigndom >> 16) & 0xffff)
+            d = foreign_domain(self, ((foreigndom >> 16) & 0xffff) - 1);
+        owner = foreign_domain(self, foreigndom & 0xffff);
+        if (!d || !owner)
+            return self->privileged ? -XEN_ESRCH : -XEN_EPERM;
+        if (d == &dom_io || d == &dom_xen)
+            return -XEN_EPERM;
+        /* "Self" as owner means the tables' domain when that was named. */
+        if ((foreigndom & 0xffff) == DOMID_SELF)
+            owner = d;
+    }
+    while (done < count) {
+        uint64_t batch = MIN(count - done, (uint64_t)UPDATE_BATCH);
+
+        done += update_batch(d, owner, reqs + done * sizeof(struct mmu_update), batch, &rc);
+        if (rc)
+            break;
+        if (unlikely(done < count))
+            preempt_point();
+    }
+    if (pdone && !copy_to_guest(pdone, &done, 1))
+        return -XEN_EFAULT;
+    return rc;
+}
