@@ -7,6 +7,7 @@
  *   /radon/argv     the command and its arguments; absent or empty: an interactive shell
  *   /radon/env      NAME=VALUE
  *   /radon/modules  paths of kernel modules in the order of loading
+ *   /radon/disk     present: wait for the disk
  *   /radon/net      present: give the first Ethernet device its address
  */
 #define RADON_DIR "/radon"

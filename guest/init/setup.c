@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,10 +16,13 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     LIST_MAX = 1 << 20,       /* bytes of one list file */
+    WAIT_MAX_MS = 20000,
+    WAIT_STEP_MS = 20,
     SYSLOG_CONSOLE_LEVEL = 8, /* syslog(2): set console_loglevel */
 };
 
@@ -54,6 +58,36 @@ static void interface_up(int console, const char *name, const char *address, con
     }
     if (fd >= 0)
         close(fd);
+}
+
+static bool disk_there(void)
+{
+    return access("/dev/sda", F_OK) == 0;
+}
+
+static bool link_up(void)
+{
+    struct ifreq request = { .ifr_name = "eth0" };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool up = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 &&
+              (request.ifr_flags & IFF_RUNNING);
+
+    if (fd >= 0)
+        close(fd);
+    return up;
+}
+
+/* Drivers find their devices some time after they are loaded. */
+static void wait_until(int console, bool (*there)(void), const char *what)
+{
+    const struct timespec pause = { .tv_nsec = WAIT_STEP_MS * 1000000L };
+
+    for (int i = 0; i < WAIT_MAX_MS / WAIT_STEP_MS; i++) {
+        if (there())
+            return;
+        nanosleep(&pause, NULL);
+    }
+    frame_printf(console, FRAME_NOTE, "%s did not appear in %d ms", what, WAIT_MAX_MS);
 }
 
 static void load_modules(int console)
@@ -115,6 +149,10 @@ void setup_system(int console)
         complain(console, "sethostname", "radon");
     interface_up(console, "lo", "127.0.0.1", "255.0.0.0");
     load_modules(console);
-    if (access(RADON_DIR "/net", F_OK) == 0)
+    if (access(RADON_DIR "/disk", F_OK) == 0)
+        wait_until(console, disk_there, "/dev/sda");
+    if (access(RADON_DIR "/net", F_OK) == 0) {
         interface_up(console, "eth0", "10.0.2.15", "255.255.255.0");
+        wait_until(console, link_up, "the link of eth0");
+    }
 }

@@ -88,7 +88,8 @@ def build(command, adds=(), env=None, release=None, disk=False, net=False):
     """The archive's bytes. command: list of words, one word is a line for the shell; empty is an
     interactive shell. release: the kernel's, for modules (needed with disk or net)."""
     archive = cpio.Archive(MERGED)
-    for path in ("/dev", "/proc", "/sys", "/tmp", "/run", "/root", "/etc", "/var/log", "/usr/sbin"):
+    for path in ("/dev", "/proc", "/sys", "/tmp", "/run", "/root", "/etc", "/var/log", "/usr/sbin",
+                 "/mnt"):
         archive.directory(path)
     archive.device("/dev/console", 5, 1)
     archive.file("/etc/passwd", PASSWD.encode())
@@ -101,6 +102,8 @@ def build(command, adds=(), env=None, release=None, disk=False, net=False):
         for path in paths:
             archive.copy(path, path)
         archive.file("/radon/modules", _strings(paths))
+    if disk:
+        archive.file("/radon/disk", b"")
     if net:
         archive.file("/radon/net", b"")
     for path, destination in adds:

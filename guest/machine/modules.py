@@ -5,7 +5,7 @@ import os
 
 from .errors import RunError
 
-DISK = ("ahci", "sd_mod", "ext4")
+DISK = ("ahci", "sd_mod", "crc32c_generic", "ext4")  # ext4 asks for crc32c by an alias
 NET = ("e1000",)
 
 
