@@ -69,7 +69,15 @@ enum x86_form {
 };
 
 /* Segment registers in the processor's numbering (APM volume 3, table A-37 and Sreg fields). */
-enum x86_seg { X86_SEG_ES, X86_SEG_CS, X86_SEG_SS, X86_SEG_DS, X86_SEG_FS, X86_SEG_GS, X86_SEG_COUNT };
+enum x86_seg {
+    X86_SEG_ES,
+    X86_SEG_CS,
+    X86_SEG_SS,
+    X86_SEG_DS,
+    X86_SEG_FS,
+    X86_SEG_GS,
+    X86_SEG_COUNT
+};
 
 #define X86_REG_NONE 0xff   /* no base, or no index */
 #define X86_REG_RIP 0x10    /* as a base: the address of the next instruction */
@@ -116,8 +124,8 @@ enum x86_decode_rc {
 };
 
 /*
- * Decodes the instruction at `bytes`, of which `avail` may be read (more than 15 is the same as 15).
- * On X86_DECODE_OK fills *insn; otherwise *insn is undefined. Reentrant, any context.
+ * Decodes the instruction at `bytes`, of which `avail` may be read (above 15 is the same as 15). On
+ * X86_DECODE_OK fills *insn; otherwise *insn is undefined. Reentrant, any context.
  */
 enum x86_decode_rc x86_decode(const uint8_t *bytes, unsigned int avail, enum x86_mode mode,
                               struct x86_insn *insn);
@@ -132,9 +140,9 @@ static inline bool x86_insn_is_memory_write(const struct x86_insn *insn)
 const char *x86_op_name(unsigned int op);
 
 /*
- * The memory operand's offset in its segment, cut to the address size. `regs` holds the state at the
- * instruction's start (RIP at its first byte). For BTS, BTR and BTC with a register, that is the
- * address of the operand-sized unit which holds the bit.
+ * The memory operand's offset in its segment, cut to the address size. `regs` holds the state at
+ * the instruction's start (RIP at its first byte). For BTS, BTR and BTC with a register, that is
+ * the address of the operand-sized unit which holds the bit.
  */
 uint64_t x86_insn_offset(const struct x86_insn *insn, const struct cpu_user_regs *regs);
 

@@ -2,9 +2,9 @@
 /*
  * Emulation of guest instructions. Two engines over the one decoder:
  *
- *   emul_privop          executes a privileged instruction of set B through callbacks;
- *   emul_ptwr_compute    works out a memory write of set A without performing it, so that the caller
- *                        can check the new page-table entry and store it by compare-and-exchange.
+ *   emul_privop        executes a privileged instruction of set B through callbacks;
+ *   emul_ptwr_compute  works out a memory write of set A without performing it, so that the caller
+ *                      can check the new page-table entry and store it by compare-and-exchange.
  *
  * Both know nothing of domains or page tables; the host's tests run them as they are.
  */
@@ -36,7 +36,7 @@
 
 enum emul_rc {
     EMUL_OK,            /* executed: registers are those after the instruction */
-    EMUL_RETRY,         /* a part of a repeated instruction is done: run the guest at the same RIP */
+    EMUL_RETRY,         /* a part of a repeated instruction is done: resume at the same RIP */
     EMUL_UNHANDLEABLE,  /* not emulated, nothing changed: the guest gets its original fault */
     EMUL_EXCEPTION,     /* emul_ctxt.exc is to be raised at the instruction (RIP is at its start) */
 };
@@ -48,7 +48,7 @@ struct emul_exception {
     bool has_error_code;
 };
 
-/* What a data or code segment register refers to, for 32-bit mode; 64-bit mode reads `base` alone. */
+/* What a segment register refers to. 64-bit mode reads nothing but `base`. */
 struct emul_segment {
     uint64_t base;
     uint32_t limit;     /* last valid offset, in bytes; with expand_down, the last invalid one */
@@ -119,7 +119,7 @@ struct emul_ctxt {
     const struct emul_ops *ops;
     void *priv;             /* for the callbacks */
     enum x86_mode mode;     /* of the code segment */
-    bool guest_kernel;      /* false: guest user space, which may use ports, cli/sti and cpuid only */
+    bool guest_kernel;      /* false: guest user space, which may use few of them */
 
     /* Results. */
     struct x86_insn insn;       /* after emul_fetch_decode succeeded */
@@ -132,15 +132,15 @@ enum emul_rc emul_raise(struct emul_ctxt *ctxt, uint8_t vector, uint32_t error_c
 enum emul_rc emul_raise_page_fault(struct emul_ctxt *ctxt, uint32_t error_code, uint64_t cr2);
 
 /*
- * Reads and decodes the instruction at ctxt->regs->rip. EMUL_OK, or EMUL_UNHANDLEABLE for what cannot
- * be read or is not in the decoder's table, or what the fetch callback returned.
+ * Reads and decodes the instruction at ctxt->regs->rip. EMUL_OK, or EMUL_UNHANDLEABLE for what
+ * cannot be read or is not in the decoder's table, or what the fetch callback returned.
  */
 enum emul_rc emul_fetch_decode(struct emul_ctxt *ctxt);
 
 /*
  * Executes the one privileged instruction at ctxt->regs->rip. Any context the callbacks allow. On
- * EMUL_OK, RIP has moved past it and RF is clear. EMUL_EXCEPTION within a repeated instruction leaves
- * the registers as the iterations before it set them, as the processor does.
+ * EMUL_OK, RIP has moved past it and RF is clear. EMUL_EXCEPTION within a repeated instruction
+ * leaves the registers as the iterations before it set them, as the processor does.
  */
 enum emul_rc emul_privop(struct emul_ctxt *ctxt);
 
@@ -165,10 +165,10 @@ struct emul_ptwr {
 };
 
 /*
- * What the decoded memory write `insn` does, given the linear address of its operand and the aligned
- * 8 bytes `old_entry` that contain it. Changes nothing but *out; when old_entry turns out to be stale
- * it may be called again with another. A repeated STOS is one iteration: its effect leaves RIP where
- * it is until the count is used up.
+ * What the decoded memory write `insn` does, given the linear address of its operand and the
+ * aligned 8 bytes `old_entry` that contain it. Changes nothing but *out; when old_entry turns out
+ * to be stale it may be called again with another. A repeated STOS is one iteration: its effect leaves
+ * RIP where it is until the count is used up.
  * EMUL_OK, or EMUL_UNHANDLEABLE if the instruction is not in set A, is CMPXCHG16B, or its operand
  * crosses an 8-byte boundary. Any context.
  */

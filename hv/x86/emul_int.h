@@ -15,8 +15,9 @@ enum emul_access { EMUL_READ, EMUL_WRITE };
 bool emul_is_canonical(uint64_t addr);
 
 /*
- * Segmentation: the linear address of `bytes` bytes at `offset` of segment `seg`. 64-bit mode checks
- * that it is canonical, 32-bit mode type and limit; EMUL_EXCEPTION with #GP(0) or #SS(0) otherwise.
+ * Segmentation: the linear address of `bytes` bytes at `offset` of segment `seg`. 64-bit mode
+ * checks that it is canonical, 32-bit mode type and limit; otherwise EMUL_EXCEPTION with #GP(0) or
+ * #SS(0).
  */
 enum emul_rc emul_linear(struct emul_ctxt *ctxt, enum x86_seg seg, uint64_t offset,
                          unsigned int bytes, enum emul_access access, uint64_t *addr);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Port instructions. The string forms stop where a batch ends, a fault occurs or TF wants a trap. */
+/* Port instructions. The string forms stop where a batch ends, at a fault, or for a TF trap. */
 #include "emul_int.h"
 
 /* The port, once it is known that the guest may use it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Privileged instructions other than port access: one small function each, and the table of them. */
+/* Privileged instructions other than port access: a small function each, and their table. */
 #include "emul_int.h"
 
 #define CR0_MP_EM_TS 0x0eULL

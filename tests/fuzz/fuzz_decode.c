@@ -2,8 +2,8 @@
 /*
  * libFuzzer target: the decoder against Zydis, with the checks of tests/unit/decode_oracle.h.
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv/include tests/fuzz/fuzz_decode.c \
- *       tests/unit/decode_oracle.c hv/x86/decode.c hv/x86/decode_rows.c hv/x86/decode_operand.c \
- *       -lZydis -o fuzz_decode && ./fuzz_decode -max_len=17 -max_total_time=60
+ *       tests/unit/decode_oracle.c hv/x86/decode.c hv/x86/decode_rows.c hv/x86/decode_args.c \
+ *       hv/x86/decode_operand.c -lZydis -o fuzz_decode && ./fuzz_decode -max_len=17 -max_total_time=60
  * The first byte chooses the mode; the rest are the instruction.
  */
 #include <stddef.h>

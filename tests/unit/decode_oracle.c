@@ -174,7 +174,8 @@ static const ZydisDecodedOperand *find_gpr(const struct zydis *z)
 
 /*
  * Zydis 4.0.0 reports base r13d and no displacement for mod 0, SIB base 5 with REX.B and 32-bit
- * addressing. There is a displacement and no base whatever REX.B says (APM volume 3, table 1-14); test_emul tries it on the processor.
+ * addressing. There is a displacement and no base whatever REX.B says (APM volume 3, table 1-14);
+ * test_emul tries it on the processor.
  */
 static bool zydis_base_wrong(const struct zydis *z)
 {

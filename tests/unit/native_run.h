@@ -15,7 +15,7 @@ struct native_state {
 /* Writes the jump that returns from the code; returns its length in bytes (below 32). */
 unsigned int native_jump_back(uint8_t *code);
 
-/* Loads the registers, runs the code, and stores the registers back. The code must not touch RSP. */
+/* Loads the registers, runs the code, stores the registers back. The code must not touch RSP. */
 void native_run(struct native_state *state);
 
 #endif

@@ -40,7 +40,7 @@ static uint8_t random_byte(void)
 static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26,
                                     0x2e, 0x36, 0x3e, 0x64, 0x65, 0xf3 };
 
-/* Prefixes (often some, sometimes a REX in the wrong place), a known opcode, and chance for the rest. */
+/* Prefixes (sometimes a REX in the wrong place), a known opcode, and chance for the rest. */
 static unsigned int structured_string(uint8_t *out)
 {
     static const uint8_t one_byte[] = {
