@@ -11,7 +11,7 @@
 enum unit { UNIT_NS, UNIT_MBS };
 enum kind { KIND_LATENCY, KIND_BANDWIDTH, KIND_COMPUTE };
 
-enum { MAX_SAMPLES = 256, MAX_EVENTS = 4, ERROR_LEN = 200 };
+enum { MAX_ROWS = 64, MAX_SAMPLES = 256, MAX_EVENTS = 4, ERROR_LEN = 200 };
 
 struct bench;
 

@@ -20,14 +20,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ROW(id, title, art, prow, unit, kind, calls, fn, p1, p2, samples, ops, help) \
-    {#id, title, art, prow, UNIT_##unit, KIND_##kind, calls, fn, p1, p2, samples, ops, help},
-const struct row rows[] = {
-#include "../rows.def"
-};
-#undef ROW
-const size_t row_count = sizeof(rows) / sizeof(rows[0]);
-
 enum { WARMUP = 2 };
 
 static const char usage[] =
@@ -223,7 +215,7 @@ int main(int argc, char **argv)
                            .timeout_s = 120};
     const char *list = NULL;
     bool json = false, bare = false, ok = true;
-    bool chosen[sizeof(rows) / sizeof(rows[0])];
+    bool chosen[MAX_ROWS];
     struct result *out;
     sigset_t child;
 
