@@ -16,6 +16,7 @@ BASE64_MAX = 680
 FRAME_MAX = HEAD_LEN + BASE64_MAX + TAIL_LEN
 INSERT_MAX = 8192  # bytes of foreign text that one frame may be cut by
 FRAME = re.compile(rb"~R([0-9a-f]{8})([a-z])([0-9a-f]{4}):([A-Za-z0-9+/=]*):([0-9a-f]{8})~")
+TAIL = re.compile(rb":[A-Za-z0-9+/=]*:[0-9a-f]{8}~$")
 
 
 def encode(sequence, kind, payload):
@@ -41,9 +42,11 @@ def mend(text):
     if head:
         excess = [len(text) - (HEAD_LEN + int(head[1], 16) + TAIL_LEN)]
         first = HEAD_LEN
-    else:
+    elif TAIL.search(text):
         excess = range(1, len(text) - HEAD_LEN - TAIL_LEN + 1)
         first = 2
+    else:
+        return None  # cut in the head, it would still have its tail
     for extra in excess:
         if extra <= 0:
             continue
@@ -102,7 +105,11 @@ class Decoder:
         end = self.pending.find(END, len(START))
         while 0 <= end < limit:
             text = self.pending[: end + 1]
-            frame = parse(text) or (mend(text) if len(text) <= limit else None)
+            inner = text.rfind(START, 1)
+            if inner > 0 and parse(text[inner:]):
+                self._pass(inner)  # a whole frame after it: what began before was none
+                text = text[inner:]
+            frame = parse(text) or mend(text)
             if frame:
                 return self._accept(frame, text)
             end = self.pending.find(END, end + 1)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""`radon test`: everything that CI runs, stage by stage.
+
+One line a test, one verdict line a stage, and last a line with the counts alone. A stage whose tools
+or programs are broken counts as one failed test: nothing that was to be tested passes in silence.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+import unittest
+
+from guest.machine import build, deps
+from guest.machine.errors import EXIT_FAILED, EXIT_OK, RadonError
+from guest.machine.options import Parser
+from guest.machine.paths import BUILD, ROOT
+
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+CLANG_BUILD = os.path.join(BUILD, "clang")
+CTEST_LINE = re.compile(r"Test +#\d+: (\S+) \.*\s*(?:\*\*\*)?(Passed|Skipped|\S.*?) +([\d.]+) sec")
+GUEST_LINE = re.compile(r"(SUCCESS|SKIP|FAILURE|ERROR|CRASH)\s+(\S+) \(([\d.]+) s\) ?(.*)")
+OUTPUT_TAIL = 40  # lines of a failed command that are shown
+
+
+class Tally:
+    """Counts verdicts and prints a line for each."""
+
+    def __init__(self):
+        self.counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
+
+    def add(self, stage, name, verdict, seconds, detail=""):
+        self.counts[verdict] += 1
+        tail = ": " + detail if detail else ""
+        print("%-7s %s/%s (%.1f s)%s" % (verdict, stage, name, seconds, tail), flush=True)
+
+    def line(self, counts=None):
+        counts = counts or self.counts
+        return ", ".join("%d %s" % (counts[verdict], verdict) for verdict in (PASSED, FAILED, SKIPPED))
+
+
+def run_command(tally, stage, name, command, **settings):
+    """One command as one test; its output is shown if it fails."""
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, text=True, errors="replace", check=False,
+                          **settings)
+    verdict = PASSED if done.returncode == 0 else FAILED
+    if verdict == FAILED:
+        print("\n".join(done.stdout.splitlines()[-OUTPUT_TAIL:]), flush=True)
+    tally.add(stage, name, verdict, time.monotonic() - started)
+    return verdict == PASSED
+
+
+def stage_build(tally, options):
+    """The whole tree by gcc and by clang, warnings as errors; /init."""
+    for name, directory, compiler in (("gcc", BUILD, "gcc"), ("clang", CLANG_BUILD, "clang-14")):
+        configure = ["cmake", "-S", ".", "-B", directory, "-DCMAKE_C_COMPILER=" + compiler,
+                     "-DCMAKE_ASM_COMPILER=" + compiler]
+        if os.path.exists(os.path.join(directory, "CMakeCache.txt")):
+            configure = ["cmake", directory]  # a change of compiler would throw the cache away
+        if run_command(tally, "build", name + "-configure", configure):
+            run_command(tally, "build", name, ["cmake", "--build", directory, "-j2"])
+    started = time.monotonic()
+    build.build_init()
+    tally.add("build", "init", PASSED, time.monotonic() - started)
+
+
+def stage_unit(tally, options):
+    """tests/unit on the host, with sanitizers, by ctest."""
+    done = subprocess.run(["ctest", "--no-tests=error", "--output-on-failure", "-j2"], cwd=BUILD,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", check=False)
+    found = CTEST_LINE.findall(done.stdout)
+    for name, word, seconds in found:
+        verdict = {"Passed": PASSED, "Skipped": SKIPPED}.get(word, FAILED)
+        tally.add("unit", name, verdict, float(seconds), word if verdict == FAILED else "")
+    if done.returncode != 0:
+        print("\n".join(done.stdout.splitlines()[-OUTPUT_TAIL:]), flush=True)
+        if not any(word not in ("Passed", "Skipped") for _, word, _ in found):
+            tally.add("unit", "ctest", FAILED, 0, "status %d" % done.returncode)
+
+
+class _Report(unittest.TestResult):
+    """Writes unittest's events to a tally."""
+
+    def __init__(self, tally, stage):
+        super().__init__()
+        self.tally, self.stage, self.started, self.bad = tally, stage, 0, False
+
+    def _add(self, test, verdict, detail=""):
+        name = test.id().split(".", 1)[-1] if "." in test.id() else test.id()
+        self.tally.add(self.stage, name, verdict, time.monotonic() - self.started, detail)
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.started, self.bad = time.monotonic(), False
+
+    def addSuccess(self, test):
+        if not self.bad:
+            self._add(test, PASSED)
+
+    def addSkip(self, test, reason):
+        self._add(test, SKIPPED, reason)
+
+    def _fail(self, test, error):
+        print(self._exc_info_to_string(error, test), flush=True)
+        self.bad = True
+        self._add(test, FAILED, str(error[1]).split("\n", 1)[0][:120])
+
+    def addFailure(self, test, err):
+        self._fail(test, err)
+
+    def addError(self, test, err):
+        self._fail(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        if err:
+            self._fail(subtest, err)
+
+
+def run_python(tally, stage, directory, patterns=()):
+    """Every test_*.py of a folder, as unittest."""
+    loader = unittest.TestLoader()
+    loader.testNamePatterns = ["*%s*" % pattern for pattern in patterns] or None
+    suite = loader.discover(os.path.join(ROOT, directory), top_level_dir=ROOT)
+    suite.run(_Report(tally, stage))
+
+
+def stage_machine(tally, options):
+    """The runner itself."""
+    run_python(tally, "machine", "tests/machine", options.match)
+
+
+def stage_guest(tally, options):
+    """Own PV kernels in QEMU."""
+    command = [sys.executable, "tests/guest/run.py", "--on", options.on]
+    done = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            stdin=subprocess.DEVNULL, text=True, errors="replace")
+    bad, last = 0, ""
+    for line in done.stdout:
+        found = GUEST_LINE.match(line)
+        if found:
+            verdict = {"SUCCESS": PASSED, "SKIP": SKIPPED}.get(found[1], FAILED)
+            bad += verdict == FAILED
+            detail = "" if verdict == PASSED else "%s: %s" % (found[1], found[4].strip())
+            tally.add("guest", found[2], verdict, float(found[3]), detail)
+        elif line.startswith("    "):
+            print(line, end="", flush=True)
+        elif line.strip():
+            last = line.strip()
+    if done.wait() != 0 and not bad:
+        tally.add("guest", "run", FAILED, 0, last)
+
+
+def stage_linux(tally, options):
+    """Debian's kernel as domain 0."""
+    os.environ["RADON_TEST_ON"] = options.on
+    run_python(tally, "linux", "tests/linux", options.match)
+
+
+STAGES = {"build": stage_build, "unit": stage_unit, "machine": stage_machine, "guest": stage_guest,
+          "linux": stage_linux}
+EXAMPLES = """examples:
+  ./radon test                        everything
+  ./radon test build unit             two stages
+  ./radon test linux --on xen         do the tests themselves hold on Xen?
+  ./radon test linux --match smp
+"""
+
+
+def parser():
+    top = Parser(prog="radon test", description="Run the tests; the last line has the counts.",
+                 epilog=EXAMPLES)
+    top.add_argument("stages", nargs="*", metavar="STAGE",
+                     help="of %s; default: all" % ", ".join(STAGES))
+    top.add_argument("--on", choices=("radon", "xen"), default="radon",
+                     help="what the stages guest and linux run on (default: radon)")
+    top.add_argument("--match", action="append", default=[], metavar="TEXT",
+                     help="only tests of the stages machine and linux with TEXT in their name")
+    return top
+
+
+def run_stage(tally, name, options):
+    before, started = dict(tally.counts), time.monotonic()
+    try:
+        STAGES[name](tally, options)
+    except (RadonError, OSError) as error:
+        tally.add(name, "stage", FAILED, time.monotonic() - started, str(error))
+    counts = {verdict: tally.counts[verdict] - before[verdict] for verdict in before}
+    if not sum(counts.values()):
+        tally.add(name, "stage", FAILED, 0, "no test ran")
+        counts[FAILED] = 1
+    print("%s: %s: %s (%.0f s)" % ("FAIL" if counts[FAILED] else "ok", name, tally.line(counts),
+                                   time.monotonic() - started), flush=True)
+
+
+def main(argv):
+    top = parser()
+    options = top.parse_args(argv)
+    for name in options.stages:
+        if name not in STAGES:
+            top.error("no stage %s: one of %s" % (name, " ".join(STAGES)))
+    deps.ensure("build", "run", "test", "xen")
+    tally = Tally()
+    for name in options.stages or STAGES:
+        run_stage(tally, name, options)
+    print(tally.line(), flush=True)
+    failed = tally.counts[FAILED] or not tally.counts[PASSED]
+    return EXIT_FAILED if failed else EXIT_OK
