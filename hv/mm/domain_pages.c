@@ -79,6 +79,8 @@ void page_last_ref(struct page_info *pg, uint64_t old_state)
     }
     pg->stamp = READ_ONCE(tlb_clock);
     release_frame(pg);
+    if (old_state & PGS_HV)
+        __atomic_sub_fetch(&d->mm.shared_pages, 1, __ATOMIC_SEQ_CST);
 }
 
 int domain_free_page(struct domain *d, struct page_info *pg)
@@ -164,4 +166,9 @@ uint64_t domain_relinquish_memory(struct domain *d, uint64_t max_steps)
         domain_free_page(d, pg);
     }
     return READ_ONCE(d->mm.tot_pages);
+}
+
+bool domain_mm_empty(const struct domain *d)
+{
+    return READ_ONCE(d->mm.tot_pages) == 0 && READ_ONCE(d->mm.shared_pages) == 0;
 }

@@ -116,6 +116,7 @@ void mm_share_page(struct page_info *pg, struct domain *d, bool writable)
     ASSERT(pg->state == 0);
     pg->owner = d;
     pg->stamp = 0;
+    __atomic_add_fetch(&d->mm.shared_pages, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&pg->state,
                      PGS_HV | PGS_ALLOC | PGS_BOTH_ONE |
                          (writable ? PGT_WRITABLE : PGT_READ_ONLY),

@@ -124,6 +124,7 @@ struct domain_mm {
     uint32_t first_page;       /* list of its frames (by mfn), 0 = empty: those with PGS_ALLOC, */
     uint32_t first_dying;      /* and those that it gave up but that are still referred to */
     uint64_t tot_pages;        /* frames it has, those still to be dropped included */
+    uint64_t shared_pages;     /* frames of mm_share_page() not freed yet; atomic */
     uint64_t max_pages;        /* limit of tot_pages; the creator sets it (~0 = none) */
     /*
      * CPUs whose TLBs may hold entries of this domain: tlb_domain_enters() sets a bit before the
@@ -258,6 +259,11 @@ bool ptwr_fault(struct cpu_user_regs *regs, uint64_t va);
  * Free what d has, in steps: frames still left (0 = done).  The vCPUs are down, their L4s dropped.
  */
 uint64_t domain_relinquish_memory(struct domain *d, uint64_t max_steps);
+/*
+ * Whether no frame names d as its owner any more (own ones, and the hypervisor's shared with it, which
+ * others may still map): only then may struct domain be freed.
+ */
+bool domain_mm_empty(const struct domain *d);
 
 /*
  * Device frames that even the privileged domain must not map (APIC, IO-APIC, and what the
