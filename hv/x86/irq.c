@@ -9,6 +9,7 @@
 #include "hv/irq.h"
 
 #include "hv/acpi.h"
+#include "hv/apic.h"
 #include "hv/asm.h"
 #include "hv/event.h"
 #include "hv/lib.h"

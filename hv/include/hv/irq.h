@@ -126,9 +126,6 @@ void msi_set_mask(const struct msi_state *st, bool masked);
 /* Program the messages of a device again, which has lost them. */
 int irq_restore_msi(uint8_t bus, uint8_t devfn);
 
-/* Given by the local APIC's code. */
-void apic_eoi(void);
-
 /* Print all interrupts in use. */
 void irq_dump(void);
 
