@@ -37,18 +37,23 @@ def _command(arguments, quiet):
         raise RunError("failed: " + " ".join(arguments))
 
 
+def compile_init(compiler, target):
+    """/init by one compiler; raises RunError with its messages on stderr."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    temporary = "%s.%d" % (target, os.getpid())
+    sources = [source for source in sorted(glob.glob(INIT_SOURCES)) if source.endswith(".c")]
+    _command([compiler, *INIT_FLAGS, "-o", temporary, *sources], True)
+    os.replace(temporary, target)
+
+
 def build_init():
     """build/guest/init, if a source is newer."""
-    sources = sorted(glob.glob(INIT_SOURCES))
+    sources = glob.glob(INIT_SOURCES)
     with _lock():
         if os.path.exists(INIT) and os.path.getmtime(INIT) >= max(map(os.path.getmtime, sources)):
             return
         deps.ensure("run")
-        os.makedirs(os.path.dirname(INIT), exist_ok=True)
-        temporary = INIT + ".new"
-        _command(["gcc", *INIT_FLAGS, "-o", temporary,
-                  *[source for source in sources if source.endswith(".c")]], True)
-        os.replace(temporary, INIT)
+        compile_init("gcc", INIT)
 
 
 def build_tree(quiet=True, target=None):

@@ -15,26 +15,33 @@ CODE = bytes([0xB0, 0x2A, 0xE6, qemu.DEBUG_EXIT_PORT, 0xF4])
 EXPECTED = 0x2A * 2 + 1
 
 
-def probe():
-    """(usable, one line that says why)."""
-    if not os.path.exists(DEVICE):
-        return False, "%s does not exist" % DEVICE
-    if not os.access(DEVICE, os.R_OK | os.W_OK):
-        return False, "%s: no permission (add yourself to the group kvm)" % DEVICE
+def _boot_sector(cpu):
     with tempfile.TemporaryDirectory(prefix="radon-") as directory:
         disk = os.path.join(directory, "disk")
         with open(disk, "wb") as file:
             file.write(CODE.ljust(510, b"\0") + b"\x55\xaa")
         drive = ["-drive", "if=ide,format=raw,file=" + disk]
-        ended = qemu.run(qemu.Boot("", clock="kvm", memory=64, extra=drive, timeout=LIMIT_S))
+        return qemu.run(qemu.Boot("", clock="kvm", cpu=cpu, memory=64, extra=drive,
+                                  timeout=LIMIT_S))
+
+
+def probe(cpu="host"):
+    """(usable, one line that says why) for a guest with this CPU model."""
+    if not os.path.exists(DEVICE):
+        return False, "%s does not exist" % DEVICE
+    if not os.access(DEVICE, os.R_OK | os.W_OK):
+        return False, "%s: no permission (add yourself to the group kvm)" % DEVICE
+    ended = _boot_sector(cpu)
     if ended.timed_out:
         return False, "a guest under KVM hangs (ended after %d s)" % LIMIT_S
     if ended.status != EXPECTED:
-        return False, "a guest under KVM fails: %s" % (ended.stderr or "status %s" % ended.status)
+        words = ended.stderr.splitlines() or ["status %s" % ended.status]
+        return False, "a guest under KVM fails: " + words[0]
     return True, "a guest ran under KVM"
 
 
-def require():
-    usable, why = probe()
+def require(cpu):
+    """Raises RunError unless a guest with this CPU model (empty: the host's) runs under KVM."""
+    usable, why = probe(cpu or "host")
     if not usable:
         raise RunError("--clock kvm cannot be used here: %s" % why)

@@ -113,7 +113,7 @@ def main(argv):
     spec = make_spec(options, command)
     build.prepare(spec.on)
     if spec.clock == "kvm":
-        kvm.require()
+        kvm.require(spec.cpu)
     try:
         if options.interactive:
             return interactive.run(spec)
