@@ -16,11 +16,12 @@ from . import programs
 TIMEOUT_S = {"emulation": 7200}
 DEFAULT_TIMEOUT_S = 900
 QUICK_SAMPLES = 5
+WALL_SAMPLES = 21  # wall time scatters
 EMULATION_SAMPLES = 3  # each operation takes 10 to 100 times as long there
 EMULATION_SCALE = 0.25
 
 
-def rbench_command(column, rows, quick):
+def rbench_command(column, rows, clock, quick):
     """The command inside the machine."""
     words = [programs.INSIDE + "rbench", "--prepare", "--json",
              "--rows", ",".join(row["id"] for row in rows)]
@@ -29,6 +30,8 @@ def rbench_command(column, rows, quick):
                   "--timeout", "1200"]
     elif quick:
         words += ["--samples", str(QUICK_SAMPLES)]
+    elif clock != "instr":
+        words += ["--samples", str(WALL_SAMPLES)]
     return words
 
 
@@ -37,7 +40,7 @@ def make_spec(column, options, rows):
                 memory=options.memory, dom0_memory=options.dom0_memory, kernel=options.kernel,
                 adds=[(programs.RBENCH, programs.INSIDE + "rbench"),
                       (programs.TINY, programs.INSIDE + "rbench-tiny")],
-                command=rbench_command(column, rows, options.quick),
+                command=rbench_command(column, rows, options.clock, options.quick),
                 timeout=options.timeout or TIMEOUT_S.get(column, DEFAULT_TIMEOUT_S))
 
 
