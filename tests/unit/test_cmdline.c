@@ -133,6 +133,8 @@ static void dom0_mem(void **state)
     assert_int_equal(mem_amount_bytes(&m.min, 8 * GIB), 0);
     m = parse_clean("dom0_mem=50%").dom0_mem;
     assert_int_equal(mem_amount_bytes(&m.size, 3 * GIB + 2), 3 * GIB / 2 + 1);
+    m = parse_clean("dom0_mem=7G+25%").dom0_mem; /* more than there is: all of it */
+    assert_int_equal(mem_amount_bytes(&m.size, 8 * GIB), 8 * GIB);
     m = parse_clean("dom0_mem=1T").dom0_mem;
     assert_int_equal(mem_amount_bytes(&m.size, GIB), GIB);
     m = parse("dom0_mem=512M dom0_mem=1X dom0_mem=").dom0_mem;

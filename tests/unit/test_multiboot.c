@@ -272,6 +272,10 @@ static void mb2_bad(void **state)
     add_tag(&b, 6, tiny_entries, sizeof(tiny_entries));
     assert_int_equal(parse_mb2(&b, b.size), MULTIBOOT_BAD_TAG);
     b.size = 8;
+    add_tag(&b, 1, "sched=credit", 13);
+    b.buffer[8 + 4] = 25; /* one byte more than there is */
+    assert_int_equal(parse_mb2(&b, b.size), MULTIBOOT_BAD_TAG);
+    b.size = 8;
     add_tag(&b, 0, "", 0);
     assert_int_equal(parse_mb2(&b, b.size), MULTIBOOT_NO_MEMORY);
     for (int s = MULTIBOOT_OK; s <= MULTIBOOT_NO_MEMORY; s++)
