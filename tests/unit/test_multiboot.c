@@ -272,7 +272,7 @@ static void mb2_bad(void **state)
     add_tag(&b, 6, tiny_entries, sizeof(tiny_entries));
     assert_int_equal(parse_mb2(&b, b.size), MULTIBOOT_BAD_TAG);
     b.size = 8;
-    add_tag(&b, 1, "sched=credit", 13);
+    add_tag(&b, 1, "0123456789abcdef", 16);
     b.buffer[8 + 4] = 25; /* one byte more than there is */
     assert_int_equal(parse_mb2(&b, b.size), MULTIBOOT_BAD_TAG);
     b.size = 8;
