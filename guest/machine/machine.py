@@ -8,16 +8,22 @@
 
 import dataclasses
 import os
+import re
 import tempfile
 import time
 
-from . import columns, cpio, emulation, frames, image, kernel as kernel_file, qemu
+from . import columns, cpio, emulation, frames, image, kernel as kernel_file, kvm, qemu
 from .errors import EXIT_FAILED, EXIT_TIMEOUT, RunError, UsageError
 
 TIMEOUT_S = 300  # wall time; emulation gets ten times as much
 EMULATION_FACTOR = 10
 POWER_OFF_S = 30  # from the last frame to the end of QEMU
 TAIL_LINES = 30  # of the console, for a person who must see why
+CRASH_STATUS = 2 * 0x2A + 1  # of QEMU, when the hypervisor wrote 0x2a to isa-debug-exit
+CAUSES = (  # lines of a console that say why a machine stopped; the first kind that is there counts
+    r"\*\*\* (panic: .*) \*\*\*", r"(Panic on CPU \d+:\s+.*)", r"(domain \d+ crashed: .*)",
+    r"(Domain \d+ \(vcpu#\d+\) crashed .*)", r"(Kernel panic - not syncing: .*)",
+)
 
 
 @dataclasses.dataclass
@@ -145,6 +151,8 @@ def devices(spec):
 def make_boot(spec, directory):
     """The files and arguments of one boot; files that only this boot needs go to directory."""
     _check(spec)
+    if spec.clock == "kvm":
+        kvm.require(spec.cpu)
     linux = _linux(spec)
     initramfs = _initramfs(spec, linux)
     timeout = spec.timeout or TIMEOUT_S * (EMULATION_FACTOR if spec.on == "emulation" else 1)
@@ -165,24 +173,33 @@ def make_boot(spec, directory):
     return qemu.Boot(*files, spec.clock, spec.cpus, spec.cpu, memory, extra, timeout)
 
 
-def _reason(ended, collector, timeout):
+def _cause(log):
+    """": " and the line of the console that says why, or ''."""
+    text = log.decode(errors="replace").replace("\r", "")
+    found = [found for found in (re.findall(pattern, text) for pattern in CAUSES) if found]
+    return ": " + " ".join(found[0][-1].split()) if found else ""
+
+
+def _reason(ended, collector, timeout, log):
     """Why the run is no success, or ''; and the exit status of that."""
     if collector.status is None:
         if ended.timed_out:
-            return "timed out after %g s" % timeout, EXIT_TIMEOUT
+            return "timed out after %g s%s" % (timeout, _cause(log)), EXIT_TIMEOUT
         if ended.status == 1 and ended.stderr:
             return ended.stderr.splitlines()[-1], EXIT_FAILED
         if ended.status:
-            return ("the hypervisor or QEMU stopped the machine (QEMU's status %s)" % ended.status,
-                    EXIT_FAILED)
-        return "the machine stopped before the command ended", EXIT_FAILED
+            who = "the hypervisor" if ended.status == CRASH_STATUS else "QEMU"
+            return ("%s stopped the machine (QEMU's status %d)%s"
+                    % (who, ended.status, _cause(log)), EXIT_FAILED)
+        return "the machine stopped before the command ended" + _cause(log), EXIT_FAILED
     if collector.decoder.lost:
         return ("%d frames of the command's output were lost on the console"
                 % collector.decoder.lost, EXIT_FAILED)
     if ended.timed_out:
         return "the machine did not power off after the command", EXIT_FAILED
     if ended.status:
-        return "the machine failed after the command (QEMU's status %s)" % ended.status, EXIT_FAILED
+        return ("the machine failed after the command (QEMU's status %d)%s"
+                % (ended.status, _cause(log)), EXIT_FAILED)
     return "", collector.status
 
 
@@ -196,10 +213,10 @@ def run_machine(spec, stream=None):
         reader = emulation.Inner(collector) if spec.on == "emulation" else collector
         ended = qemu.run(boot, reader.feed)
     reader.finish()
-    reason, status = _reason(ended, collector, boot.timeout)
     log = collector.decoder.log_bytes()
     if reader is not collector:
         log = reader.log_bytes() + b"\n--- inside the emulator ---\n" + log
+    reason, status = _reason(ended, collector, boot.timeout, log)
     if spec.log:
         with open(spec.log, "wb") as file:
             file.write(log)

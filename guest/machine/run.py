@@ -6,7 +6,7 @@ import os
 import re
 import sys
 
-from . import build, columns, image, interactive, kvm, qemu
+from . import build, columns, image, interactive, qemu
 from .errors import EXIT_INTERRUPTED, UsageError
 from .machine import Result, Spec, run_machine
 from .options import Parser
@@ -20,7 +20,8 @@ EXAMPLES = """examples:
   ./radon run --on xen --cpus 2 --add /usr/bin/stress-ng -- stress-ng --fork 2 -t 5
   ./radon run -i
 
-COMMAND: one word is a line for the shell; several are a program and its arguments.
+COMMAND: one word is a line for the shell; several are a program and its arguments. The shell takes
+busybox's own programs first: name an added one by its path (/usr/bin/xz).
 Standard output and standard error are the command's; so is the exit status. Other ends:
 1 the machine failed, 2 wrong use, 124 timed out, 130 interrupted.
 """
@@ -112,8 +113,6 @@ def main(argv):
         raise UsageError("--log %s: no such directory" % options.log)
     spec = make_spec(options, command)
     build.prepare(spec.on)
-    if spec.clock == "kvm":
-        kvm.require(spec.cpu)
     try:
         if options.interactive:
             return interactive.run(spec)
