@@ -4,6 +4,7 @@
 import argparse
 import datetime
 import json
+import os
 import sys
 
 from guest.machine import columns as machine_columns, qemu
@@ -156,8 +157,16 @@ def print_rows():
     return EXIT_OK
 
 
-def main(argv):
+def dispatch(argv):
     if argv and argv[0] in SUBCOMMANDS:
         return SUBCOMMANDS[argv[0]](argv[1:])
     options = parser().parse_args(argv)
     return print_rows() if options.list else run(options, argv)
+
+
+def main(argv):
+    try:
+        return dispatch(argv)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED

@@ -20,18 +20,16 @@ def show_value(row, value, spread):
     return text + (" ±%.1f%%" % value["quartile_spread_percent"] if spread else "")
 
 
-def _verdict(result):
-    """Met, or the first criterion that is not, with its figures in us."""
+def _verdict(row, result):
+    """Met, or the first criterion that is not; with its figures."""
     entries = result["criteria"]
     if not entries:
         return "unknown"
-    for entry in entries:
-        if not entry["met"]:
-            return "NOT: %s (%.4g > %.4g us)" % (entry["name"], entry["actual_ns"] / 1e3,
-                                                 entry["limit_ns"] / 1e3)
-    first = entries[0]
-    return "met: %s (%.4g <= %.4g us)" % (first["name"], first["actual_ns"] / 1e3,
-                                          first["limit_ns"] / 1e3)
+    entry = next((entry for entry in entries if not entry["met"]), entries[0])
+    scale, unit = (1, "ns a byte") if row["unit"] == "MB/s" else (1e3, "us")
+    return "%s: %s (%.4g %s %.4g %s)" % (
+        "met" if entry["met"] else "NOT", entry["name"], entry["actual_ns"] / scale,
+        "<=" if entry["met"] else ">", entry["limit_ns"] / scale, unit)
 
 
 def _ratio(result, name):
@@ -52,7 +50,7 @@ def cells(document):
         line = [row["title"], "MB/s" if row["unit"] == "MB/s" else "us"]
         line += [show_value(row, result["values"][name], spread) for name in names]
         line += [_ratio(result, name) for name in others]
-        lines.append(line + ([_verdict(result)] if judged else []))
+        lines.append(line + ([_verdict(row, result)] if judged else []))
     return lines
 
 
