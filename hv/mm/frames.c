@@ -90,6 +90,8 @@ void mm_init(uint64_t max_mfn_, const struct mem_region *ram, unsigned int nr_ra
     uint64_t pos = 0;
 
     max_mfn = max_mfn_;
+    heap_init();
+    hv_alloc_init();
     memset(mfn_to_page(MFN(0)), 0, max_mfn * sizeof(struct page_info));
     /* INVALID_M2P_ENTRY is all ones. */
     memset((void *)RW_M2P_BASE, 0xff, max_mfn * sizeof(uint64_t));

@@ -193,6 +193,11 @@ static void heap_add(uint64_t first, uint64_t end)
     }
 }
 
+void heap_init(void)
+{
+    memset(&heap, 0, sizeof(heap));
+}
+
 void mm_release_region(paddr_t start, paddr_t end)
 {
     heap_add(DIV_ROUND_UP(start, PAGE_SIZE), end >> PAGE_SHIFT);

@@ -18,6 +18,11 @@ static struct {
     uint32_t partial[SLAB_SHIFT + 1]; /* slabs with a free object, by mfn */
 } slabs;
 
+void hv_alloc_init(void)
+{
+    memset(&slabs, 0, sizeof(slabs));
+}
+
 static unsigned int size_shift(size_t size)
 {
     if (size <= (1u << MIN_SHIFT))

@@ -209,6 +209,9 @@ bool flush_vcpu_mask(const struct domain *d, uint64_t bitmap, uint64_t *mask);
 
 /* ------------------------------------------------------------------ allocation */
 
+/* Forget everything: mm_init() begins. */
+void heap_init(void);
+void hv_alloc_init(void);
 void free_pages_clean(struct page_info *pg, unsigned int order);
 /* Make 2^order frames without owner d's, without looking at its limit. */
 void assign_pages(struct domain *d, struct page_info *pg, unsigned int order);

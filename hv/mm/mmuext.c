@@ -11,14 +11,19 @@
 
 int pin_table(struct domain *d, struct page_info *pg, uint64_t type)
 {
-    int rc = get_page_and_type(pg, d, type);
-    uint64_t old;
+    uint64_t old = READ_ONCE(pg->state);
+    int rc;
 
+    /* Asked first, because taking a type and dropping it again may leave traces in the page. */
+    if ((old & (PGS_PINNED | PGS_ALLOC)) != PGS_ALLOC)
+        return -XEN_EINVAL;
+    rc = get_page_and_type(pg, d, type);
     if (rc)
         return rc;
     old = READ_ONCE(pg->state);
     do {
-        if ((old & (PGS_PINNED | PGS_ALLOC)) != PGS_ALLOC) {
+        /* Given up meanwhile (without mm.lock): a pin would outlive the domain's list. */
+        if (!(old & PGS_ALLOC)) {
             put_page_type(pg);
             return -XEN_EINVAL;
         }
