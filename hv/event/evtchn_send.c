@@ -6,16 +6,13 @@
 #include "evtchn.h"
 
 /*
- * The exchange is a full barrier between the pending flag and v->state.  A vCPU that blocks sets its
- * state before it looks at the flag: one of the two sees the other.
+ * The exchange orders the flag before what vcpu_kick() looks at; a vCPU that is about to block
+ * announces that first and then looks at the flag: one of the two sees the other.  A flag that was
+ * set has been told already.
  */
 void event_mark_pending(struct vcpu *v)
 {
-    if (__atomic_exchange_n(&v->hot->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
-        return;
-    if (READ_ONCE(v->state) == VCPU_BLOCKED)
-        vcpu_wake(v);
-    else
+    if (!__atomic_exchange_n(&v->hot->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
         vcpu_kick(v);
 }
 
@@ -113,7 +110,7 @@ int event_poll_begin(struct vcpu *v, const evtchn_port_t *ports, unsigned int nr
     /* A locked operation: ordered before the look at the pending bits. */
     set_bit(v->id, d->ev->pollers);
     for (unsigned int i = 0; i < nr; i++) {
-        if (!evtchn_of(d->ev, ports[i]))
+        if (!ports[i] || !evtchn_of(d->ev, ports[i]))
             return -XEN_EINVAL;
         if (evtchn_is_pending(d, ports[i]))
             return 1;
