@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Little-endian loads from untrusted, unaligned bytes, and the range test that goes before each one.
- * Everything under hv/boot that reads a file or a loader's structure reads through these.
+ * Little-endian loads from untrusted, unaligned bytes, and the range test that goes before each
+ * one. Everything under hv/boot that reads a file or a loader's structure reads through these.
  */
 #ifndef HV_BOOT_BYTES_H
 #define HV_BOOT_BYTES_H

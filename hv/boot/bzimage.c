@@ -32,7 +32,7 @@ static enum kernel_status find_payload(const uint8_t *file, size_t n, struct ker
     uint16_t protocol = load_le16(file + PROTOCOL);
     uint32_t offset = load_le32(file + PAYLOAD_OFFSET), length = load_le32(file + PAYLOAD_LENGTH);
     uint32_t sectors = file[SETUP_SECTS] ? file[SETUP_SECTS] : SETUP_SECTS_DEFAULT;
-    /* The offset counts from the protected-mode code, after the boot sector and the setup sectors. */
+    /* The offset counts from the protected-mode code, after boot sector and setup sectors. */
     uint64_t start = (uint64_t)(sectors + 1) * SECTOR + offset;
 
     if (protocol < PROTOCOL_WITH_PAYLOAD)

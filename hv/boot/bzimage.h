@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 enum kernel_format {
-    KERNEL_BZIMAGE, /* payload: what Linux's build packed, with the unpacked length in its last 4 bytes */
+    KERNEL_BZIMAGE, /* payload: packed by Linux's build, ends with the unpacked length in 4 bytes */
     KERNEL_ELF,     /* payload: the file itself */
     KERNEL_GZIP,    /* payload: the file itself, a gzip stream that should hold an ELF file */
 };

@@ -43,8 +43,8 @@ struct serial_option {
 };
 
 #define SERIAL_DEFAULT(base, line)                                                                 \
-    {.baud = 0, .clock = 1843200, .io_base = (base), .irq = (line), .data_bits = 8,               \
-     .stop_bits = 1, .parity = 'n', .given = false}
+    {.clock = 1843200, .io_base = (base), .irq = (line), .data_bits = 8, .stop_bits = 1,           \
+     .parity = 'n'}
 
 /* An amount of memory, that may depend on the machine's: resolve it with mem_amount_bytes(). */
 struct mem_amount {
@@ -111,8 +111,8 @@ enum cmdline_name_rule {
 };
 
 /*
- * What is known about the loader of this name (multiboot's boot_loader_name): QEMU and GRUB 0.9x put
- * the file name first, GRUB 2 leaves it out.
+ * What is known about the loader of this name (multiboot's boot_loader_name): QEMU and GRUB 0.9x
+ * put the file name first, GRUB 2 leaves it out.
  */
 enum cmdline_name_rule cmdline_name_rule(const char *loader);
 
@@ -120,10 +120,10 @@ enum cmdline_name_rule cmdline_name_rule(const char *loader);
 void cmdline_defaults(struct boot_options *options);
 
 /*
- * Applies a command line to *options, which must hold valid values (cmdline_defaults() first). A later
- * option overrides an earlier one. complain may be NULL. Reading stops at a lone "--"; what follows it
- * is extra text for domain 0's kernel, and is returned (a pointer into text, at the first character
- * that is not a space), or NULL when there is none.
+ * Applies a command line to *options, which must hold valid values (cmdline_defaults() first). A
+ * later option overrides an earlier one. complain may be NULL. Reading stops at a lone "--"; what
+ * follows it is extra text for domain 0's kernel, and is returned (a pointer into text, at the
+ * first character that is not a space), or NULL when there is none.
  */
 const char *cmdline_parse(struct boot_options *options, const char *text,
                           enum cmdline_name_rule rule, cmdline_complain_fn complain, void *ctx);
@@ -134,7 +134,7 @@ const char *cmdline_parse(struct boot_options *options, const char *text,
  */
 const char *cmdline_module_args(const char *string);
 
-/* Bytes that an amount means on a machine of total bytes; 0 when it was not given. At most total. */
+/* Bytes that an amount means on a machine of total bytes, at most total; 0 when not given. */
 uint64_t mem_amount_bytes(const struct mem_amount *amount, uint64_t total);
 
 #endif

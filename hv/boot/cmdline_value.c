@@ -302,7 +302,10 @@ bool read_value_VCPUS(const char *s, option_VCPUS *out)
     return true;
 }
 
-/* <level>[/<level of rate-limited messages>]: the second is checked and, as nothing is limited, unused. */
+/*
+ * <level>[/<level of rate-limited messages>]: the second is checked and, as nothing is limited,
+ * unused.
+ */
 bool read_value_LOGLVL(const char *s, option_LOGLVL *out)
 {
     static const struct {

@@ -33,7 +33,8 @@ static enum elf_status read_header(struct elf *e)
         return ELF_BAD_TYPE;
     if (e->header.e_phnum == 0 || e->header.e_phentsize < sizeof(Elf64_Phdr))
         return ELF_NO_SEGMENTS;
-    if (!range_inside(e->header.e_phoff, (uint64_t)e->header.e_phnum * e->header.e_phentsize, e->size))
+    if (!range_inside(e->header.e_phoff, (uint64_t)e->header.e_phnum * e->header.e_phentsize,
+                      e->size))
         return ELF_TRUNCATED;
     return ELF_OK;
 }
@@ -52,7 +53,8 @@ static bool loads_overlap(const struct elf_load *a, const struct elf_load *b)
 }
 
 /* ph is a PT_LOAD with memory. vaddr is its physical address for now: see place_image(). */
-static enum elf_status add_load(const struct elf *e, const Elf64_Phdr *ph, struct kernel_image *image)
+static enum elf_status add_load(const struct elf *e, const Elf64_Phdr *ph,
+                                struct kernel_image *image)
 {
     struct elf_load l = {ph->p_offset, ph->p_filesz, ph->p_memsz, ph->p_paddr};
 

@@ -29,19 +29,19 @@ struct xen_l1_mfn_valid {
 };
 
 /*
- * The notes' values; a has_ flag says whether an optional one was there. Feature bitmaps are numbered
- * by XENFEAT_*.
+ * The notes' values; a has_ flag says whether an optional one was there. Feature bitmaps are
+ * numbered by XENFEAT_*.
  */
 struct xen_elf_notes {
-    uint64_t entry;           /* virtual address; always present in an accepted image */
-    uint64_t virt_base;       /* 0 when absent */
-    uint64_t paddr_offset;    /* 0 when absent */
-    uint64_t hypercall_page;  /* virtual address */
-    uint64_t init_p2m;        /* virtual address */
-    uint64_t hv_start_low;    /* virtual address */
-    uint64_t phys32_entry;    /* of PVH, not used for PV */
-    uint64_t suspend_cancel;  /* 0 when absent */
-    uint64_t mod_start_pfn;   /* 0 when absent */
+    uint64_t entry;          /* virtual address; always present in an accepted image */
+    uint64_t virt_base;      /* 0 when absent */
+    uint64_t paddr_offset;   /* 0 when absent */
+    uint64_t hypercall_page; /* virtual address */
+    uint64_t init_p2m;       /* virtual address */
+    uint64_t hv_start_low;   /* virtual address */
+    uint64_t phys32_entry;   /* of PVH, not used for PV */
+    uint64_t suspend_cancel; /* 0 when absent */
+    uint64_t mod_start_pfn;  /* 0 when absent */
     bool has_hypercall_page, has_init_p2m, has_hv_start_low, has_phys32_entry;
     uint32_t required_features;  /* marked with '!' */
     uint32_t supported_features; /* the string's (required ones too) and the numeric note's */
@@ -56,8 +56,9 @@ struct xen_elf_notes {
 };
 
 /*
- * PT_LOADs are placed by their physical addresses: byte p goes to p - paddr_offset + virt_base. (Linux's
- * per-CPU segment is linked at virtual address 0: its own virtual address is not where it must be.)
+ * PT_LOADs are placed by their physical addresses: byte p goes to p - paddr_offset + virt_base.
+ * (Linux's per-CPU segment is linked at virtual address 0: its own virtual address is not where it
+ * must be.)
  */
 struct kernel_image {
     struct xen_elf_notes notes;
@@ -78,18 +79,18 @@ enum elf_status {
     ELF_OVERLAP,           /* two segments claim the same memory */
     ELF_TOO_MANY_SEGMENTS, /* more than ELF_LOADS_MAX */
     ELF_NO_SEGMENTS,
-    ELF_BAD_NOTE,          /* a Xen note of the wrong length */
-    ELF_NOT_XEN,           /* no Xen notes */
-    ELF_NOT_PV,            /* Xen notes, but no PV entry point */
-    ELF_BAD_LOADER,        /* the loader note is not "generic" */
-    ELF_UNKNOWN_FEATURE,   /* requires a feature that <xen/features.h> does not know */
-    ELF_BAD_ADDRESS,       /* not canonical, in the hypervisor's range, or entry outside the image */
+    ELF_BAD_NOTE,        /* a Xen note of the wrong length */
+    ELF_NOT_XEN,         /* no Xen notes */
+    ELF_NOT_PV,          /* Xen notes, but no PV entry point */
+    ELF_BAD_LOADER,      /* the loader note is not "generic" */
+    ELF_UNKNOWN_FEATURE, /* requires a feature that <xen/features.h> does not know */
+    ELF_BAD_ADDRESS,     /* not canonical, in the hypervisor's range, or entry outside the image */
 };
 
 /*
- * Reads the ELF file file[0..n). On ELF_OK *image is complete: all ranges lie in the file, the virtual
- * range is canonical and outside the hypervisor's, the entry point is in the image. On failure *image
- * is unspecified.
+ * Reads the ELF file file[0..n). On ELF_OK *image is complete: all ranges lie in the file, the
+ * virtual range is canonical and outside the hypervisor's, the entry point is in the image. On
+ * failure *image is unspecified.
  */
 enum elf_status elf_kernel_parse(const void *file, size_t n, struct kernel_image *image);
 

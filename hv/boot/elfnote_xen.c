@@ -6,7 +6,8 @@
 
 #include "bytes.h"
 
-#define NOTE_HEADER 12u /* lengths of name and descriptor, type; Xen's notes are padded to 4 bytes */
+/* Lengths of name and descriptor, and the type; then both, padded to 4 bytes each. */
+#define NOTE_HEADER 12u
 
 static const struct {
     const char *name;
@@ -59,8 +60,9 @@ static enum elf_status note_optional_number(struct desc d, uint64_t *out, bool *
 
 static enum elf_status note_string(struct desc d, char *out)
 {
-    return copy_bounded(out, XEN_NOTE_STRING_MAX, (const char *)d.data, d.length) ? ELF_OK
-                                                                                 : ELF_BAD_NOTE;
+    bool complete = copy_bounded(out, XEN_NOTE_STRING_MAX, (const char *)d.data, d.length);
+
+    return complete ? ELF_OK : ELF_BAD_NOTE;
 }
 
 /* The bit of a feature name, or 0. */
@@ -188,8 +190,8 @@ enum elf_status xen_notes_read(const uint8_t *p, uint64_t n, struct xen_note_rea
         if (!range_inside(desc, desc_length, n))
             return ELF_TRUNCATED;
         if (name_length == 4 && memcmp(p + name, "Xen", 4) == 0) {
-            enum elf_status status = read_xen_note(load_le32(p + at + 8),
-                                                   (struct desc){p + desc, desc_length}, reader);
+            enum elf_status status =
+                read_xen_note(load_le32(p + at + 8), (struct desc){p + desc, desc_length}, reader);
 
             if (status != ELF_OK)
                 return status;

@@ -11,8 +11,10 @@ struct xen_note_reader {
     bool has_entry; /* XEN_ELFNOTE_ENTRY */
 };
 
-/* Reads all notes in p[0..n); those of other owners are skipped. ELF_OK, ELF_TRUNCATED, ELF_BAD_NOTE
- * or ELF_UNKNOWN_FEATURE. A later note overrides an earlier one of the same type. */
+/*
+ * Reads all notes in p[0..n); those of other owners are skipped. ELF_OK, ELF_TRUNCATED,
+ * ELF_BAD_NOTE or ELF_UNKNOWN_FEATURE. A later note overrides an earlier one of the same type.
+ */
 enum elf_status xen_notes_read(const uint8_t *p, uint64_t n, struct xen_note_reader *reader);
 
 #endif

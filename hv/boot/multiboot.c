@@ -78,8 +78,8 @@ static enum multiboot_status add_module(struct boot_info *info, uint64_t start, 
 }
 
 /*
- * Copies a NUL-terminated string byte by byte: its length is unknown, and the bytes after the NUL may
- * not be readable. An address of 0 means no string.
+ * Copies a NUL-terminated string byte by byte: its length is unknown, and the bytes after the NUL
+ * may not be readable. An address of 0 means no string.
  */
 static void copy_physical_string(struct boot_info *info, char *dst, size_t cap, uint64_t paddr,
                                  const struct mapper *m)
@@ -103,8 +103,8 @@ static void copy_physical_string(struct boot_info *info, char *dst, size_t cap, 
     dst[n] = '\0';
 }
 
-static enum multiboot_status read_mb1_modules(struct boot_info *info, uint32_t count, uint64_t paddr,
-                                              const struct mapper *m)
+static enum multiboot_status read_mb1_modules(struct boot_info *info, uint32_t count,
+                                              uint64_t paddr, const struct mapper *m)
 {
     for (uint32_t i = 0; i < count; i++, paddr += MB1_MODULE_SIZE) {
         if (info->module_count == BOOT_MODULES_MAX) {
@@ -115,7 +115,8 @@ static enum multiboot_status read_mb1_modules(struct boot_info *info, uint32_t c
 
         if (!entry)
             return MULTIBOOT_UNREADABLE;
-        uint32_t start = load_le32(entry), end = load_le32(entry + 4), string = load_le32(entry + 8);
+        uint32_t start = load_le32(entry), end = load_le32(entry + 4),
+                 string = load_le32(entry + 8);
         enum multiboot_status status = add_module(info, start, end);
 
         if (status != MULTIBOOT_OK)
@@ -179,8 +180,8 @@ enum multiboot_status multiboot1_parse(struct boot_info *info, uint64_t info_pad
     if (status != MULTIBOOT_OK)
         return status;
     if (flags & MB1_HAS_MMAP)
-        status = read_mb1_map(info, load_le32(mbi + MB1_MMAP_LENGTH), load_le32(mbi + MB1_MMAP_ADDR),
-                              &m);
+        status = read_mb1_map(info, load_le32(mbi + MB1_MMAP_LENGTH),
+                              load_le32(mbi + MB1_MMAP_ADDR), &m);
     else if (flags & MB1_HAS_MEM)
         add_basic_memory(info, load_le32(mbi + MB1_MEM_LOWER), load_le32(mbi + MB1_MEM_UPPER));
     return status == MULTIBOOT_OK ? finish_memory(info) : status;

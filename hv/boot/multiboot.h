@@ -15,14 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MULTIBOOT1_MAGIC 0x2badb002u /* in EAX at entry: EBX is a multiboot 1 information struct */
+#define MULTIBOOT1_MAGIC 0x2badb002u /* in EAX at entry: EBX is a multiboot 1 information struct   \
+                                      */
 #define MULTIBOOT2_MAGIC 0x36d76289u /* in EAX at entry: EBX is multiboot 2 information */
 
-#define BOOT_MEM_MAX 128     /* regions: the BIOS's own limit for E820 */
+#define BOOT_MEM_MAX 128 /* regions: the BIOS's own limit for E820 */
 #define BOOT_MODULES_MAX 8
 #define BOOT_STRING_MAX 2048 /* bytes with the NUL: Linux's COMMAND_LINE_SIZE on x86 */
 #define BOOT_LOADER_MAX 64
-#define BOOT_RSDP_MAX 36     /* ACPI 2.0 root pointer */
+#define BOOT_RSDP_MAX 36 /* ACPI 2.0 root pointer */
 
 /* E820 numbering (ACPI 6.4, table 15.4); other values are firmware's own and count as reserved. */
 enum boot_mem_type {
@@ -69,8 +70,8 @@ enum multiboot_status {
 };
 
 /*
- * Gives a pointer through which [paddr, paddr + len) can be read, or NULL when any byte of it cannot.
- * The pointer need only stay valid until the next call.
+ * Gives a pointer through which [paddr, paddr + len) can be read, or NULL when any byte of it
+ * cannot. The pointer need only stay valid until the next call.
  */
 typedef const void *(*boot_map_fn)(void *ctx, uint64_t paddr, size_t len);
 
@@ -78,12 +79,12 @@ typedef const void *(*boot_map_fn)(void *ctx, uint64_t paddr, size_t len);
  * Reads the multiboot 1 information struct at physical address info_paddr (EBX at entry).
  * On success *info is filled and its memory map is sanitised. On failure *info is unspecified.
  */
-enum multiboot_status multiboot1_parse(struct boot_info *info, uint64_t info_paddr,
-                                       boot_map_fn map, void *ctx);
+enum multiboot_status multiboot1_parse(struct boot_info *info, uint64_t info_paddr, boot_map_fn map,
+                                       void *ctx);
 
 /*
- * Reads multiboot 2 information: blob is what EBX pointed to at entry, available the bytes of it that
- * may be read (the information states its own size, which must not be larger).
+ * Reads multiboot 2 information: blob is what EBX pointed to at entry, available the bytes of it
+ * that may be read (the information states its own size, which must not be larger).
  */
 enum multiboot_status multiboot2_parse(struct boot_info *info, const void *blob, size_t available);
 
@@ -92,8 +93,8 @@ uint32_t multiboot2_size(const void *first8);
 
 /*
  * Sorts mem[0..*count) by address and resolves overlaps: where regions overlap, the more reserved
- * type wins (unusable > reserved and unknown > NVS > ACPI > RAM). Adjacent regions of one type become
- * one; empty ones vanish. *count must not exceed BOOT_MEM_MAX. Returns false when more than
+ * type wins (unusable > reserved and unknown > NVS > ACPI > RAM). Adjacent regions of one type
+ * become one; empty ones vanish. *count must not exceed BOOT_MEM_MAX. Returns false when more than
  * BOOT_MEM_MAX regions result; the highest are then dropped, which never turns anything into RAM.
  * Needs about 6 KiB of stack.
  */

@@ -2,8 +2,8 @@
 #
 # radon_unpack_object(OUTVAR): build rules for one relocatable object with the kernel unpackers.
 #
-# hv/boot/unpack*.c and what they use of Debian's static libraries become unpack_libs.o; its full path
-# is stored in OUTVAR, to be listed among the sources of the hypervisor's executable. Only unpack_* is
+# hv/boot/unpack*.c and what they use of Debian's static libraries become unpack_libs.o; its full
+# path is stored in OUTVAR, to be listed among what the hypervisor is linked from. Only unpack_* is
 # global in it, its sections are .init.unpack.{text,rodata,data,bss}, and it needs memcpy, memmove,
 # memset and memcmp. Every build checks that; see hv/boot/unpack.h for the rest of the contract.
 #
@@ -72,10 +72,13 @@ function(radon_unpack_object OUTVAR)
         list(APPEND archives ${RADON_STATIC_${library}})
     endforeach()
 
-    set(headers unpack.h unpack_arena.h bytes.h)
+    # GNU ld, also where CMake has chosen lld: the check needs its options.
+    find_program(RADON_GNU_LD NAMES ld.bfd REQUIRED)
+
+    set(headers unpack.h unpack_job.h unpack_arena.h bytes.h)
     list(TRANSFORM headers PREPEND ${RADON_UNPACK_DIR}/)
     set(objects "")
-    foreach(name unpack unpack_text unpack_shim)
+    foreach(name unpack unpack_lzma unpack_text unpack_shim)
         set(source ${RADON_UNPACK_DIR}/${name}.c)
         set(object ${dir}/${name}.o)
         # Compiled here only, even where a target of the directory globs all sources.
@@ -92,11 +95,11 @@ function(radon_unpack_object OUTVAR)
     set(script ${RADON_UNPACK_DIR}/unpack.lds)
     set(result ${dir}/unpack_libs.o)
     add_custom_command(OUTPUT ${result}
-        COMMAND ${CMAKE_LINKER} -r -T ${script} -o ${result}.all ${objects} ${archives}
+        COMMAND ${RADON_GNU_LD} -r -T ${script} -o ${result}.all ${objects} ${archives}
         COMMAND ${CMAKE_OBJCOPY} --strip-debug -w --keep-global-symbol=unpack_* ${result}.all
                 ${result}.new
         COMMAND ${CMAKE_COMMAND} -DOBJECT=${result}.new -DNM=${CMAKE_NM}
-                -DREADELF=${CMAKE_READELF} -DLD=${CMAKE_LINKER}
+                -DREADELF=${CMAKE_READELF} -DLD=${RADON_GNU_LD}
                 -P ${RADON_UNPACK_DIR}/unpack.cmake
         COMMAND ${CMAKE_COMMAND} -E rename ${result}.new ${result}
         DEPENDS ${objects} ${script} ${archives} ${RADON_UNPACK_DIR}/unpack.cmake

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bump allocator over the caller's scratch memory. Freeing the newest block gives it back; any other
- * free waits until the arena is dropped. The libraries free in reverse order, so that is enough.
+ * A bump allocator over the caller's scratch memory. Freeing the newest block gives it back; any
+ * other free waits until the arena is dropped. The libraries free in reverse order, so that is
+ * enough.
  */
 #ifndef HV_BOOT_UNPACK_ARENA_H
 #define HV_BOOT_UNPACK_ARENA_H

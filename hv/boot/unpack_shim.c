@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the static libraries reference beside memcpy, memmove, memset and memcmp. Linked into the same
- * relocatable object and made local to it, so that none of these names reaches the hypervisor.
+ * What the static libraries reference beside memcpy, memmove, memset and memcmp. Linked into the
+ * same relocatable object and made local to it, so that none of these names reaches the hypervisor.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -15,8 +15,8 @@ unsigned long long ZSTD_trace_decompress_begin(const void *context);
 void ZSTD_trace_decompress_end(unsigned long long context, const void *trace);
 
 /*
- * The default allocators of the libraries call these; unpack.c gives every library call an allocator of
- * its own. "No memory" is a safe answer should a path be found that does not use it.
+ * The default allocators of the libraries call these; unpack.c gives every library call an
+ * allocator of its own. "No memory" is a safe answer should a path be found that does not use it.
  */
 void *malloc(size_t size)
 {
@@ -43,9 +43,9 @@ _Noreturn void __stack_chk_fail(void)
 }
 
 /*
- * In place of liblzma's own, which chooses an implementation in a constructor that nobody would run.
- * The CRC of .xz files made by `xz` itself (ECMA-182, reflected); kernels are packed with CRC32, so a
- * nibble at a time is fast enough.
+ * In place of liblzma's own, which chooses an implementation in a constructor that nobody would
+ * run. The CRC of .xz files made by `xz` itself (ECMA-182, reflected); kernels are packed with
+ * CRC32, so a nibble at a time is fast enough.
  */
 uint64_t lzma_crc64(const uint8_t *buf, size_t size, uint64_t crc)
 {

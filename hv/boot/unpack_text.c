@@ -34,7 +34,8 @@ const char *unpack_status_text(enum unpack_status status)
     case UNPACK_UNKNOWN:
         return "kernel: payload is in no known compression format";
     case UNPACK_UNSUPPORTED:
-        return "kernel: bzip2 and LZO payloads are not supported (gzip, xz, lzma, lz4 and zstd are)";
+        return "kernel: bzip2 and LZO payloads are not supported (gzip, xz, lzma, lz4 and zstd "
+               "are)";
     case UNPACK_CORRUPT:
         return "kernel: payload is damaged or cut short";
     case UNPACK_TRUNCATED:

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Kernel files from rubbish, through to the unpackers.
- * clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv tests/fuzz/fuzz_bzimage.c
- *     hv/boot/bzimage.c hv/boot/unpack.c hv/boot/unpack_text.c -llzma -lz -lzstd -llz4
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv tests/fuzz/fuzz_bzimage.c \
+ *       hv/boot/bzimage.c hv/boot/unpack.c hv/boot/unpack_lzma.c hv/boot/unpack_text.c -llzma -lz -lzstd -llz4 \
+ *       -o fuzz_bzimage
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Command lines from rubbish: no crash, every string ends, a value stays in its range.
- * clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv tests/fuzz/fuzz_cmdline.c
- *     hv/boot/cmdline.c hv/boot/cmdline_value.c
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv tests/fuzz/fuzz_cmdline.c \
+ *       hv/boot/cmdline.c hv/boot/cmdline_value.c -o fuzz_cmdline
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Kernel images from rubbish: what is accepted can be loaded without another check.
- * clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv tests/fuzz/fuzz_elf.c
- *     hv/boot/elfnote.c hv/boot/elfnote_xen.c
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv tests/fuzz/fuzz_elf.c \
+ *       hv/boot/elfnote.c hv/boot/elfnote_xen.c -o fuzz_elf
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ static void check(const struct kernel_image *k, size_t size)
             l->vaddr < k->virt_start || l->vaddr + l->mem_size > k->virt_end)
             abort();
     }
-    if (x->l1_mfn_valid_count > XEN_NOTE_L1_PAIRS_MAX || (x->required_features & ~x->supported_features))
+    if (x->l1_mfn_valid_count > XEN_NOTE_L1_PAIRS_MAX ||
+        (x->required_features & ~x->supported_features))
         abort();
     if (strlen(x->guest_os) >= XEN_NOTE_STRING_MAX || strlen(x->loader) >= XEN_NOTE_STRING_MAX)
         abort();

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loader information from rubbish. The first byte chooses the format; for multiboot 1 the rest is all of
- * physical memory, from address 0.
- * clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv tests/fuzz/fuzz_multiboot.c
- *     hv/boot/multiboot.c hv/boot/memmap.c
+ * Loader information from rubbish. The first byte chooses the format; for multiboot 1 the rest is
+ * all of physical memory, from address 0.
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv tests/fuzz/fuzz_multiboot.c \
+ *       hv/boot/multiboot.c hv/boot/memmap.c -o fuzz_multiboot
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Packs data the way Linux's build packs a kernel, with the host's libraries: input for test_unpack. */
+/* Packs data as Linux's build packs a kernel, with the host's libraries: input for test_unpack. */
 #ifndef TESTS_UNIT_PACK_H
 #define TESTS_UNIT_PACK_H
 

@@ -141,9 +141,8 @@ static void dom0_mem(void **state)
     assert_int_equal(m.size.bytes, 512 * MIB);
     assert_string_equal(heard.text, "bad:dom0_mem=1X;bad:dom0_mem=;");
     parse("dom0_mem=101% dom0_mem=max:1G, dom0_mem=99999999999999999999 dom0_mem=99999999999T");
-    assert_string_equal(heard.text,
-                        "bad:dom0_mem=101%;bad:dom0_mem=max:1G,;"
-                        "bad:dom0_mem=99999999999999999999;bad:dom0_mem=99999999999T;");
+    assert_string_equal(heard.text, "bad:dom0_mem=101%;bad:dom0_mem=max:1G,;"
+                                    "bad:dom0_mem=99999999999999999999;bad:dom0_mem=99999999999T;");
 }
 
 static void vcpus(void **state)
@@ -267,7 +266,8 @@ static void separator_and_modules(void **state)
     assert_null(cmdline_parse(&o, "unknown --", CMDLINE_NAME_ABSENT, NULL, NULL));
     assert_string_equal(cmdline_module_args("vmlinuz console=hvc0 quiet"), "console=hvc0 quiet");
     assert_string_equal(cmdline_module_args("/boot/vmlinuz"), "");
-    assert_string_equal(cmdline_module_args(" placeholder  root=/dev/sda1 ro"), "root=/dev/sda1 ro");
+    assert_string_equal(cmdline_module_args(" placeholder  root=/dev/sda1 ro"),
+                        "root=/dev/sda1 ro");
     assert_string_equal(cmdline_module_args(""), "");
 }
 
@@ -285,12 +285,18 @@ static void help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),     cmocka_unit_test(console),
-        cmocka_unit_test(serial),       cmocka_unit_test(dom0_mem),
-        cmocka_unit_test(vcpus),        cmocka_unit_test(booleans),
-        cmocka_unit_test(levels_words_numbers), cmocka_unit_test(unknown_and_ignored),
-        cmocka_unit_test(too_long),     cmocka_unit_test(image_name),
-        cmocka_unit_test(separator_and_modules), cmocka_unit_test(help),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(console),
+        cmocka_unit_test(serial),
+        cmocka_unit_test(dom0_mem),
+        cmocka_unit_test(vcpus),
+        cmocka_unit_test(booleans),
+        cmocka_unit_test(levels_words_numbers),
+        cmocka_unit_test(unknown_and_ignored),
+        cmocka_unit_test(too_long),
+        cmocka_unit_test(image_name),
+        cmocka_unit_test(separator_and_modules),
+        cmocka_unit_test(help),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernel images: a small ELF file with Xen notes is built in memory, and changed in one place a test.
- * (The kernel of the host is read in test_unpack.)
+ * Kernel images: a small ELF file with Xen notes is built in memory, and changed in one place a
+ * test. (The kernel of the host is read in test_unpack.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,10 +71,18 @@ static void start(void)
     k.header->e_phoff = sizeof(Elf64_Ehdr);
     k.header->e_phentsize = sizeof(Elf64_Phdr);
     k.header->e_phnum = 3;
-    k.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = TEXT_AT, .p_filesz = 512,
-                           .p_memsz = 0x1000, .p_paddr = 0x1000000, .p_vaddr = BASE + 0x1000000};
-    k.ph[1] = (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = TEXT_AT + 512, .p_filesz = 100,
-                           .p_memsz = 0x3000, .p_paddr = 0x1002000, .p_vaddr = 0};
+    k.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD,
+                           .p_offset = TEXT_AT,
+                           .p_filesz = 512,
+                           .p_memsz = 0x1000,
+                           .p_paddr = 0x1000000,
+                           .p_vaddr = BASE + 0x1000000};
+    k.ph[1] = (Elf64_Phdr){.p_type = PT_LOAD,
+                           .p_offset = TEXT_AT + 512,
+                           .p_filesz = 100,
+                           .p_memsz = 0x3000,
+                           .p_paddr = 0x1002000,
+                           .p_vaddr = 0};
     k.ph[2] = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = NOTES_AT};
 }
 
@@ -124,7 +132,8 @@ static void all_notes(void **state)
     note_u32(XEN_ELFNOTE_MOD_START_PFN, 1);
     note_u64(XEN_ELFNOTE_PHYS32_ENTRY, 0x1000850);
     note("Xen", XEN_ELFNOTE_L1_MFN_VALID, pairs, sizeof(pairs));
-    note("Xen", XEN_ELFNOTE_FEATURES, "!writable_page_tables|pae_pgdir_above_4gb|from_the_future", 57);
+    note("Xen", XEN_ELFNOTE_FEATURES, "!writable_page_tables|pae_pgdir_above_4gb|from_the_future",
+         57);
     note_u32(XEN_ELFNOTE_SUPPORTED_FEATURES, BIT(XENFEAT_dom0));
     note_u32(4711, 5);
     assert_int_equal(parse(), ELF_OK);
@@ -291,8 +300,8 @@ static void bad_notes(void **state)
 static void bad_addresses(void **state)
 {
     static const uint64_t bases[] = {
-        0xffff800000000000, 0xffff87fffeffff00, 0x0000800000000000, 0xffff7fffffffffff,
-        0xfffffffffeffe000, 0x00007ffffefff000,
+        0xffff800000000000, 0xffff87fffeffff00, 0x0000800000000000,
+        0xffff7fffffffffff, 0xfffffffffeffe000, 0x00007ffffefff000,
     };
 
     (void)state;
@@ -323,10 +332,10 @@ static void bad_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_notes),    cmocka_unit_test(placement),
+        cmocka_unit_test(all_notes),          cmocka_unit_test(placement),
         cmocka_unit_test(notes_in_a_section), cmocka_unit_test(wrong_kind),
-        cmocka_unit_test(cut_short),    cmocka_unit_test(bad_segments),
-        cmocka_unit_test(bad_notes),    cmocka_unit_test(bad_addresses),
+        cmocka_unit_test(cut_short),          cmocka_unit_test(bad_segments),
+        cmocka_unit_test(bad_notes),          cmocka_unit_test(bad_addresses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

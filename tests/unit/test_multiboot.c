@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What boot loaders hand over: a small "physical memory" is filled as a loader would fill it, and read
- * through a mapping function that refuses everything else.
+ * What boot loaders hand over: a small "physical memory" is filled as a loader would fill it, and
+ * read through a mapping function that refuses everything else.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -305,8 +305,8 @@ static void sanitise_cases(void **state)
         {0x8000, 0x1000, 2}, {0, 0x10000, 1}, {0x20000, 0, 1}, {0x10000, 0x1000, 1}};
     static const struct boot_mem_region hole_out[] = {
         {0, 0x8000, 1}, {0x8000, 0x1000, 2}, {0x9000, 0x8000, 1}};
-    static const struct boot_mem_region rank_in[] = {
-        {0, 10, 1}, {1, 9, 3}, {2, 8, 4}, {3, 7, 2}, {4, 6, 5}, {5, 5, 1}};
+    static const struct boot_mem_region rank_in[] = {{0, 10, 1}, {1, 9, 3}, {2, 8, 4},
+                                                     {3, 7, 2},  {4, 6, 5}, {5, 5, 1}};
     static const struct boot_mem_region rank_out[] = {
         {0, 1, 1}, {1, 1, 3}, {2, 1, 4}, {3, 1, 2}, {4, 6, 5}};
     static const struct boot_mem_region odd_in[] = {

@@ -186,9 +186,12 @@ static void cut_short(void **state)
         uint8_t *packed = pack(f, plain, 5000, &len);
         size_t need = unpack_scratch_need(packed, len);
 
-        for (size_t n = 0; n < len; n += n > 64 && n + 64 < len ? 37 : 1) {
+        for (size_t n = 0; n < len; n++) {
             uint8_t *out;
             size_t out_len;
+
+            if (n > 64 && n + 64 < len && n % 37)
+                continue;
             enum unpack_status status = unpack(packed, n, 5000, need, &out, &out_len);
 
             assert_int_not_equal(status, UNPACK_OK);
@@ -230,7 +233,8 @@ static void flipped_bits(void **state)
 
 static void refused_formats(void **state)
 {
-    static const uint8_t bzip2[16] = "BZh91AY&SY", lzo[16] = {0x89, 'L', 'Z', 'O', 0}, junk[16] = "junk";
+    static const uint8_t bzip2[16] = "BZh91AY&SY", lzo[16] = {0x89, 'L', 'Z', 'O', 0},
+                         junk[16] = "junk";
 
     (void)state;
     expect_status(bzip2, sizeof(bzip2), 100, 100, UNPACK_UNSUPPORTED);
@@ -294,7 +298,8 @@ static void recognises(void **state)
     assert_int_equal(kernel_recognise(file, sizeof(file), &k), KERNEL_OLD_PROTOCOL);
     put16(file + 0x1fe, 0);
     assert_int_equal(kernel_recognise(file, sizeof(file), &k), KERNEL_UNKNOWN);
-    assert_string_equal(kernel_status_text(KERNEL_UNKNOWN), "kernel: not a bzImage and not an ELF file");
+    assert_string_equal(kernel_status_text(KERNEL_UNKNOWN),
+                        "kernel: not a bzImage and not an ELF file");
     assert_int_equal(kernel_recognise(file, 0, &k), KERNEL_EMPTY);
 
     memcpy(file, "\177ELF\2\1\1", 7);

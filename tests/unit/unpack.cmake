@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 radon_unit_test(unpack
     SOURCES tests/unit/test_unpack.c tests/unit/pack.c hv/boot/bzimage.c hv/boot/unpack.c
-            hv/boot/unpack_text.c hv/boot/elfnote.c hv/boot/elfnote_xen.c
+            hv/boot/unpack_lzma.c hv/boot/unpack_text.c hv/boot/elfnote.c hv/boot/elfnote_xen.c
     LIBS lzma z zstd lz4)
 
 # The same test over the object that the hypervisor links: Debian's static libraries with the shim.
