@@ -297,9 +297,10 @@ static void test_random_operations(void **state)
 
 /* ------------------------------------------------------------------ threads */
 
-#define THREAD_ROUNDS 60000
+#define THREAD_ROUNDS 100000
 
 static bool stop;
+static uint32_t active; /* ports that are used: few of them make the senders and consumers meet */
 
 static void *sender(void *arg)
 {
@@ -309,7 +310,7 @@ static void *sender(void *arg)
         uint32_t port;
 
         seed = seed * 1664525 + 1013904223;
-        port = 1 + (seed >> 8) % PORTS;
+        port = 1 + (seed >> 8) % active;
         __atomic_fetch_add(&sent[port], 1, __ATOMIC_SEQ_CST);
         if (op_send(world[2], peer[port]))
             abort();
@@ -326,7 +327,7 @@ static void *mover(void *arg)
         uint32_t port;
 
         seed = seed * 1664525 + 1013904223;
-        port = 1 + (seed >> 8) % PORTS;
+        port = 1 + (seed >> 8) % active;
         if (seed >> 31)
             op_set_priority(world[1], port, seed >> 4 & 15);
         else
@@ -359,11 +360,11 @@ static void *consumer(void *arg)
     return NULL;
 }
 
-static void test_threads(void **state)
+static void run_threads(uint32_t ports)
 {
     pthread_t senders[2], others[3];
 
-    (void)state;
+    active = ports;
     start_random(2);
     g.handle = threaded_handler;
     __atomic_store_n(&stop, false, __ATOMIC_SEQ_CST);
@@ -389,6 +390,19 @@ static void test_threads(void **state)
     g_end(&g);
 }
 
+static void test_threads(void **state)
+{
+    (void)state;
+    run_threads(PORTS);
+}
+
+static void test_threads_few_ports(void **state)
+{
+    (void)state;
+    for (uint32_t ports = 1; ports <= 4; ports++)
+        run_threads(ports);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_random_operations),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_threads_few_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
