@@ -11,7 +11,7 @@
 #include "mm/mm_int.h"
 #include "pagetype_model.h"
 
-#define STEPS    60000
+#define STEPS    80000
 #define HV_WORD  0x00000000deadb000UL /* not present */
 
 static struct model m;
@@ -529,9 +529,178 @@ static void test_random(void **state)
     assert_true(deepest > STEPS / 4);
 }
 
+static unsigned int flushes[2];
+
+static void count_flush(unsigned int cpu)
+{
+    flushes[cpu]++;
+}
+
+/* A tree of dom's with one empty L1, loaded; the machine address of that L1. */
+static uint64_t small_tree(unsigned int dom)
+{
+    uint64_t l1 = page_to_mfn(alloc_domain_pages(&mm_dom[dom], 0, 0)).m, table = l1;
+
+    for (int level = 2; level <= 4; level++) {
+        uint64_t upper = page_to_mfn(alloc_domain_pages(&mm_dom[dom], 0, 0)).m;
+
+        mm_ram[upper * 512] = table << 12 | E_P | E_RW;
+        table = upper;
+    }
+    mm_run_as(dom);
+    assert_int_equal(mmuext(MMUEXT_NEW_BASEPTR, table), 0);
+    return l1 << 12;
+}
+
+static long set_entry(uint64_t ptr, uint64_t val, unsigned int fd)
+{
+    struct mmu_update req = { ptr, val };
+
+    return do_mmu_update((uintptr_t)&req, 1, 0, fd, 0, 0);
+}
+
+/*
+ * A page that another domain mapped and unmapped, then freed by its owner: the other's CPU must
+ * have been flushed before the frame can be anybody's; whichever reference was the last.
+ */
+static void test_foreign_flush(void **state)
+{
+    (void)state;
+    for (int owner_last = 0; owner_last < 2; owner_last++) {
+        xen_pfn_t frame;
+        struct xen_memory_reservation r = { .nr_extents = 1, .domid = DOMID_SELF };
+        uint64_t l1;
+
+        start(9);
+        l1 = small_tree(0);
+        mm_on_flush = count_flush;
+        frame = page_to_mfn(alloc_domain_pages(&mm_dom[1], 0, 0)).m;
+        r.extent_start.p = &frame;
+
+        assert_int_equal(set_entry(l1, frame << 12 | E_P | E_RW, 1), 0);
+        assert_int_equal(set_entry(l1, frame << 12 | E_P | E_RW, DOMID_SELF), 0);
+        if (owner_last)
+            assert_int_equal(set_entry(l1, 0, DOMID_SELF), 0);
+        flushes[0] = flushes[1] = 0;
+        mm_run_as(1);
+        assert_int_equal(do_memory_op(XENMEM_decrease_reservation, (uintptr_t)&r, 0, 0, 0, 0), 1);
+        if (!owner_last) {
+            assert_int_equal(flushes[0], 0);
+            assert_true((mfn_to_page(MFN(frame))->state & PGS_COUNT_MASK) == 1);
+            mm_run_as(0);
+            assert_int_equal(set_entry(l1, 0, DOMID_SELF), 0);
+        }
+        assert_true(flushes[0] > 0);
+        assert_null(mfn_to_page(MFN(frame))->owner);
+    }
+}
+
+/* An unprivileged domain may name nobody else, nor devices; frames beyond the machine are refused. */
+static void test_foreign_refused(void **state)
+{
+    uint64_t l1, frame;
+
+    (void)state;
+    start(10);
+    l1 = small_tree(1);
+    frame = page_to_mfn(alloc_domain_pages(&mm_dom[0], 0, 0)).m;
+    assert_int_equal(set_entry(l1, frame << 12 | E_P, 0), -XEN_EPERM);
+    assert_int_equal(set_entry(l1, frame << 12 | E_P, DOMID_XEN), -XEN_EPERM);
+    assert_int_equal(set_entry(l1, frame << 12 | E_P, DOMID_IO), -XEN_EPERM);
+    assert_int_equal(set_entry(l1, 0, 1UL << 16 | DOMID_SELF), -XEN_EPERM);
+    assert_int_equal(set_entry(l1, 1UL << 12 | E_P, DOMID_SELF), -XEN_EPERM);
+    assert_int_equal(set_entry(l1 + 4, 0, DOMID_SELF), -XEN_EINVAL);
+    assert_int_equal(set_entry((uint64_t)FRAMES << 12, 0, DOMID_SELF), -XEN_EINVAL);
+    assert_int_equal(do_mmu_update(0, 1, 0, DOMID_SELF, 0, 0), -XEN_EFAULT);
+
+    /* A device on the deny list is nobody's. */
+    l1 = small_tree(0);
+    assert_int_equal(set_entry(l1, 0xfee00UL << 12 | E_P | E_RW, DOMID_SELF), 0);
+    mmio_deny(MFN(0xfee00), 1);
+    assert_int_equal(set_entry(l1, 0, DOMID_SELF), 0);
+    assert_int_equal(set_entry(l1, 0xfee00UL << 12 | E_P | E_RW, DOMID_SELF), -XEN_EPERM);
+    assert_int_equal(set_entry(l1, 0xfee00UL << 12 | E_P | E_RW, DOMID_IO), -XEN_EPERM);
+}
+
+/* Accessed and dirty bits that the processor set survive a preserving update, and only that. */
+static void test_preserve_ad(void **state)
+{
+    uint64_t l1, frame, e;
+
+    (void)state;
+    start(11);
+    l1 = small_tree(0);
+    frame = page_to_mfn(alloc_domain_pages(&mm_dom[0], 0, 0)).m;
+    e = frame << 12 | E_P | E_RW;
+    assert_int_equal(set_entry(l1, e, DOMID_SELF), 0);
+    mm_ram[l1 / 8] |= PTE_A | PTE_D;
+    assert_int_equal(set_entry(l1 | MMU_PT_UPDATE_PRESERVE_AD, e & ~E_RW, DOMID_SELF), 0);
+    assert_int_equal(mm_ram[l1 / 8], (e & ~E_RW) | E_US | PTE_A | PTE_D);
+    assert_int_equal(set_entry(l1, e, DOMID_SELF), 0);
+    assert_int_equal(mm_ram[l1 / 8], e | E_US);
+}
+
+/* The hypervisor's pages: never page tables, writable only if shared so. */
+static void test_shared_pages(void **state)
+{
+    uint64_t l1, frame, free_before;
+    void *page;
+
+    (void)state;
+    for (int writable = 0; writable < 2; writable++) {
+        start(12);
+        l1 = small_tree(1);
+        free_before = free_frames();
+        page = alloc_hv_pages(0);
+        frame = virt_to_mfn(page).m;
+        assert_int_equal(set_entry(l1, frame << 12 | E_P, DOMID_SELF), -XEN_EPERM);
+        mm_share_page(virt_to_page(page), &mm_dom[1], writable);
+        assert_int_equal(set_entry(l1, frame << 12 | E_P | E_RW, DOMID_SELF),
+                         writable ? 0 : -XEN_EINVAL);
+        assert_int_equal(set_entry(l1, frame << 12 | E_P, DOMID_SELF), 0);
+        assert_int_not_equal(mmuext(MMUEXT_PIN_L1_TABLE, frame), 0);
+        assert_int_equal(domain_free_page(&mm_dom[1], virt_to_page(page)), -XEN_EINVAL);
+        mm_unshare_page(virt_to_page(page));
+        assert_false(free_frames() == free_before);
+        assert_int_equal(set_entry(l1, 0, DOMID_SELF), 0);
+        assert_int_equal(free_frames(), free_before);
+    }
+}
+
+/* Descriptor pages: contents checked, exclusive with writable mappings. */
+static void test_descriptors(void **state)
+{
+    const uint64_t data = 0x00cff3000000ffffUL, call_gate = 0x0000ec0000080000UL;
+    struct page_info *pg;
+    uint64_t l1, frame;
+
+    (void)state;
+    start(13);
+    l1 = small_tree(0);
+    pg = alloc_domain_pages(&mm_dom[0], 0, 0);
+    frame = page_to_mfn(pg).m;
+    mm_ram[frame * 512 + 3] = data;
+    mm_ram[frame * 512 + 511] = call_gate;
+    assert_int_equal(get_page_and_type(pg, &mm_dom[0], PGT_SEG_DESC), -XEN_EINVAL);
+    assert_int_equal(set_entry(l1, frame << 12 | E_P | E_RW, DOMID_SELF), 0);
+    mm_ram[frame * 512 + 511] = call_gate & ~(1UL << 47);
+    assert_int_equal(get_page_and_type(pg, &mm_dom[0], PGT_SEG_DESC), -XEN_EINVAL);
+    assert_int_equal(set_entry(l1, frame << 12 | E_P, DOMID_SELF), 0);
+    assert_int_equal(get_page_and_type(pg, &mm_dom[0], PGT_SEG_DESC), 0);
+    assert_int_equal(set_entry(l1, frame << 12 | E_P | E_RW, DOMID_SELF), -XEN_EINVAL);
+    assert_int_equal(set_entry(frame << 12, 0, DOMID_SELF), -XEN_EINVAL);
+    put_page_and_type(pg);
+    assert_int_equal(set_entry(l1, frame << 12 | E_P | E_RW, DOMID_SELF), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_foreign_flush),
+        cmocka_unit_test(test_foreign_refused),
+        cmocka_unit_test(test_preserve_ad),
+        cmocka_unit_test(test_shared_pages),
+        cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_random),
     };
 
