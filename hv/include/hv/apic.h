@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC (AMD APM volume 2, chapter 16), xAPIC or x2APIC.
+ */
+#ifndef HV_APIC_H
+#define HV_APIC_H
+
+#include "hv/types.h"
+
+/* Map the registers; then per CPU: enable. */
+void apic_init(void);
+void apic_init_cpu(void);
+uint32_t apic_read_id(void);
+void apic_eoi(void);
+void apic_send_ipi(uint32_t apic_id, uint8_t vector);
+void apic_send_init(uint32_t apic_id);
+void apic_send_startup(uint32_t apic_id, uint8_t page);
+/* One-shot timer: fires VECTOR_TIMER at a TSC value, or as near after it as it can; 0 stops it. */
+void apic_timer_set(uint64_t tsc_deadline);
+/* Count the APIC timer for a known time: the caller brackets tsc ticks. */
+void apic_timer_calibrate_start(void);
+void apic_timer_calibrate_end(uint64_t tsc_ticks);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * struct vcpu_hot: the topmost bytes of every stack, and all that the entry stubs touch.
+ *
+ * A vCPU runs in the hypervisor on a stack of its own (so a hypercall may block in the middle);
+ * `hot` is found from the stack pointer alone.  Stacks of the CPUs (idle, IST) end in one as
+ * well, with vcpu == the idle vCPU or NULL.
+ *
+ * The flags word is tested once per entry and once per exit.  Its bytes have one writer each:
+ *   byte 0  mode: 0 guest user, 1 guest kernel.   Written by the vCPU itself.
+ *   byte 1  work: somebody wants this vCPU to look.  Set from anywhere (hot_raise_work()).
+ *   byte 2  odd:  this vCPU is in a state that the lean paths do not handle.  Own CPU.
+ *   byte 3  instrumentation: tracing, capture, handlers.  Own CPU (asked through work).
+ */
+#ifndef HV_VCPU_HOT_H
+#define HV_VCPU_HOT_H
+
+#include "hv/config.h"
+
+#define HOT_KERNEL          0x00000001 /* byte 0 */
+#define HOT_WORK            0x00000100 /* byte 1 */
+#define HOT_ODD_MASKED_USER 0x00010000 /* byte 2: user mode with upcalls masked */
+#define HOT_ODD_SYSCALL     0x00020000 /* no usable syscall callback, or it keeps events unmasked */
+#define HOT_ODD_STEP        0x00040000 /* TF or debug registers are live */
+#define HOT_ODD_NMI         0x00080000 /* an NMI is to be delivered */
+
+#ifndef __ASSEMBLER__
+
+#include "hv/types.h"
+#include "hv/xenpub.h"
+
+struct vcpu;
+struct cpu;
+
+struct vcpu_hot {
+    uint64_t segs[4];           /* top of struct cpu_user_regs: es, ds, fs, gs; scratch */
+    uint32_t flags;             /* HOT_* */
+    uint32_t pad;
+    struct vcpu_info *info;     /* where upcall mask and pending flag are (direct map) */
+    uint64_t kernel_cr3;        /* the guest kernel's L4, as for CR3 */
+    uint64_t user_cr3;          /* the guest user's L4; 0 = none yet */
+    uint64_t kernel_frame;      /* guest kernel stack top, 16-aligned, less a syscall frame */
+    uint64_t kernel_sp;         /* as set by stack_switch */
+    uint64_t syscall_rip;       /* CALLBACKTYPE_syscall */
+    struct vcpu *vcpu;
+    struct cpu *cpu;            /* where it runs, or ran last */
+    uint64_t scratch;
+    uint64_t hypercalls;        /* entries, for the debug console */
+    uint64_t reserved[3];
+};
+
+_Static_assert(sizeof(struct vcpu_hot) % 16 == 0, "frames below stay aligned");
+
+static inline struct vcpu_hot *hot(void)
+{
+    uintptr_t sp;
+
+    __asm__("mov %%rsp, %0" : "=r"(sp));
+    return (struct vcpu_hot *)((sp | (STACK_BLOCK - 1)) + 1 - sizeof(struct vcpu_hot));
+}
+
+static inline struct vcpu *current(void)
+{
+    return hot()->vcpu;
+}
+
+static inline struct cpu *this_cpu(void)
+{
+    return hot()->cpu;
+}
+
+#endif
+#endif

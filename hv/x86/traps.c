@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions: from guests, each to its emulation or back to the guest kernel; from the
+ * hypervisor, to a fixup or the end.
+ */
+#include "hv/traps.h"
+
+#include "hv/asm.h"
+#include "hv/entry.h"
+#include "hv/event.h"
+#include "hv/fpu.h"
+#include "hv/guest.h"
+#include "hv/lib.h"
+#include "hv/mm.h"
+#include "hv/percpu.h"
+#include "hv/sched.h"
+#include "hv/x86.h"
+
+/*
+ * int n of the guest reaches an IDT gate of DPL 0: #GP with the vector in the error code
+ * (SDM volume 3, 6.13: IDT bit set, EXT clear).  The guest's own trap table decides.
+ */
+static bool software_interrupt(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current();
+    unsigned int vector = (regs->error_code >> 3) & 0xff;
+
+    if ((regs->error_code & 7) != 2)
+        return false;
+    if (!v->traps[vector].address || (!vcpu_in_kernel(v) && (v->traps[vector].flags & 3) != 3))
+        return false;
+    regs->rip += 2;
+    regs->entry_vector = vector;
+    bounce(regs, v->traps[vector].address, v->traps[vector].flags & 4 ? BOUNCE_MASK : 0, 0);
+    return true;
+}
+
+static void guest_page_fault(struct cpu_user_regs *regs)
+{
+    uint64_t va = read_cr2();
+    uint32_t code = regs->error_code;
+
+    if ((code & (PFEC_P | PFEC_W)) == (PFEC_P | PFEC_W) && vcpu_in_kernel(current()) &&
+        ptwr_fault(regs, va))
+        return;
+    bounce_page_fault(regs, code, va);
+}
+
+static void guest_debug(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current();
+    uint64_t dr6;
+
+    __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+    __asm__ volatile("mov %0, %%dr6" ::"r"(0xffff0ff0UL));
+    v->dr[6] = dr6;
+    bounce_exception(regs, X86_DB, 0);
+}
+
+static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
+{
+    switch (vector) {
+    case X86_PF:
+        guest_page_fault(regs);
+        return;
+    case X86_GP:
+        if (software_interrupt(regs) || emulate_privop(regs))
+            return;
+        break;
+    case X86_UD:
+        if (emulate_forced(regs))
+            return;
+        break;
+    case X86_NM:
+        fpu_not_available();
+        break;
+    case X86_DB:
+        guest_debug(regs);
+        return;
+    }
+    bounce_exception(regs, vector, regs->error_code);
+}
+
+static void hypervisor_fault(struct cpu_user_regs *regs, unsigned int vector)
+{
+    uint64_t fixup = extable_lookup(regs->rip);
+    uint64_t cr2 = vector == X86_PF ? read_cr2() : 0;
+
+    if (fixup && vector != X86_DB) {
+        regs->rip = fixup;
+        return;
+    }
+    printk("\n");
+    printk("*** DEFECT: exception %u (error code %04x, cr2 %lx) in the hypervisor ***\n", vector,
+           regs->error_code, cr2);
+    show_registers(regs);
+    show_hv_backtrace(regs);
+    machine_halt(true);
+}
+
+void do_trap(struct cpu_user_regs *regs)
+{
+    unsigned int vector = regs->entry_vector;
+
+    if (vector >= 32 && vector != VECTOR_SYSCALL32) {
+        do_irq(regs, vector);
+        return;
+    }
+    if (guest_mode(regs))
+        guest_trap(regs, vector);
+    else
+        hypervisor_fault(regs, vector);
+}
+
+/* NMI, double fault, machine check: on their own stacks, anywhere, hot() is the CPU's. */
+void do_ist_trap(struct cpu_user_regs *regs)
+{
+    struct cpu *cpu = this_cpu();
+
+    if (regs->entry_vector == X86_NMI) {
+        struct vcpu *v = dom0 && dom0->nr_vcpus ? dom0->vcpu[0] : NULL;
+
+        if (v && v->nmi_cb.address) {
+            v->nmi_pending = true;
+            vcpu_raise_work(v);
+            if (v->cpu)
+                smp_kick_cpu(v->cpu);
+        }
+        return;
+    }
+    printk("\n");
+    printk("*** DEFECT: %s on CPU %u ***\n",
+           regs->entry_vector == X86_DF ? "double fault" : "machine check", cpu->id);
+    show_registers(regs);
+    show_hv_backtrace(regs);
+    machine_halt(true);
+}
+
+/* ------------------------------------------------------------------ the way out */
+
+static void deliver_nmi(struct cpu_user_regs *regs, struct vcpu *v)
+{
+    v->hot->flags &= ~HOT_ODD_NMI;
+    if (!v->nmi_pending || v->nmi_masked || !v->nmi_cb.address)
+        return;
+    v->nmi_pending = false;
+    v->nmi_masked = true;
+    regs->entry_vector = X86_NMI;
+    bounce(regs, v->nmi_cb.address, 0, 0);
+}
+
+/* Called when the flags word or pending events ask for it, with the full frame, before the exit. */
+void guest_exit_work(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current();
+
+    for (;;) {
+        if (vcpu_take_work(v))
+            sched_work(v);
+        if (v->nmi_pending && !v->nmi_masked)
+            deliver_nmi(regs, v);
+        if (v->hot->info->evtchn_upcall_pending && !v->hot->info->evtchn_upcall_mask) {
+            if (!v->event_cb.address)
+                break;
+            bounce(regs, v->event_cb.address, BOUNCE_MASK, 0);
+        }
+        if (!(READ_ONCE(v->hot->flags) & HOT_WORK))
+            break;
+    }
+}
