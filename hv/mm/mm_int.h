@@ -6,9 +6,11 @@
 #define HV_MM_INT_H
 
 #include "hv/domain.h"
+#include "hv/guest.h"
 #include "hv/lib.h"
 #include "hv/mm.h"
 #include "hv/percpu.h"
+#include "hv/traps.h"
 
 /* Page-table entry bits, AMD APM volume 2, 5.4.1. */
 #define PTE_P      (1UL << 0)
@@ -26,7 +28,7 @@
 
 static inline uint64_t pte_frame(uint64_t e)
 {
-    return (e & PTE_ADDR) >> PAGE_SHIFT;
+    return e << 12 >> (12 + PAGE_SHIFT); /* bits 12-51 */
 }
 
 static inline unsigned int table_index(uint64_t va, unsigned int level)
@@ -37,6 +39,28 @@ static inline unsigned int table_index(uint64_t va, unsigned int level)
 static inline uint64_t *pte_table(uint64_t e)
 {
     return paddr_to_virt(e & PTE_ADDR);
+}
+
+/* Two words of guest memory in a row; false if they cannot be read. */
+static inline bool get_guest_pair(uint64_t va, uint64_t *first, uint64_t *second)
+{
+#ifdef HV_UNIT_TEST
+    return get_guest_u64(va, first) && get_guest_u64(va + 8, second);
+#else
+    uint64_t a, b;
+
+    if (unlikely(!guest_range_ok(va, 16)))
+        return false;
+    __asm__ goto("1: mov (%2), %0\n"
+                 "2: mov 8(%2), %1\n"
+                 EXTABLE("1b", "%l3") EXTABLE("2b", "%l3")
+                 : "=&r"(a), "=&r"(b) : "r"(va) : "memory" : fault);
+    *first = a;
+    *second = b;
+    return true;
+fault:
+    return false;
+#endif
 }
 
 /* L4 slots that belong to the hypervisor. */
@@ -55,7 +79,7 @@ static inline bool state_cas(struct page_info *pg, uint64_t *old, uint64_t new_s
 
 static inline unsigned int type_level(uint64_t type)
 {
-    return type >> 58; /* 1-4 for PGT_L1-PGT_L4 */
+    return (unsigned int)type; /* 1-4 for PGT_L1-PGT_L4 */
 }
 
 static inline bool type_is_table(uint64_t type)
@@ -77,8 +101,8 @@ static inline bool ref_general(struct page_info *pg)
     uint64_t old = READ_ONCE(pg->state);
 
     do {
-        /* Also false for 0: nobody's page. */
-        if (unlikely((old & PGS_COUNT_MASK) - 1 >= PGS_COUNT_FULL - 1))
+        /* Signed: less also if the count is full; and for 0, nobody's page. */
+        if (unlikely((int64_t)old < (int64_t)PGS_COUNT_ONE))
             return false;
     } while (unlikely(!state_cas(pg, &old, old + PGS_COUNT_ONE)));
     return true;
@@ -104,7 +128,7 @@ static inline void unref_general(struct page_info *pg)
     uint64_t old = READ_ONCE(pg->state);
 
     for (;;) {
-        if (unlikely((old & PGS_COUNT_MASK) <= 1)) {
+        if (unlikely(old < 2 * PGS_COUNT_ONE)) {
             put_page(pg);
             return;
         }
@@ -118,7 +142,7 @@ static inline void unref_writable(struct page_info *pg)
     uint64_t old = READ_ONCE(pg->state);
 
     for (;;) {
-        if (unlikely((old & PGS_TCOUNT_MASK) <= PGS_TYPE_ONE)) {
+        if (unlikely((uint32_t)old < 2 * PGS_TYPE_ONE)) {
             put_page_type(pg);
             return;
         }
@@ -143,7 +167,18 @@ void upper_put(uint64_t e);
 
 /* L1 entries: references on what `e` (present, adjusted) names. */
 int l1e_get_slow(struct domain *d, struct domain *owner, uint64_t e);
-void l1e_put(uint64_t e);
+
+static inline void l1e_put(uint64_t e)
+{
+    uint64_t frame = pte_frame(e);
+
+    if (unlikely(frame >= max_mfn))
+        return;
+    if (e & PTE_RW)
+        unref_writable(mfn_to_page(MFN(frame)));
+    else
+        unref_general(mfn_to_page(MFN(frame)));
+}
 
 /*
  * How a guest's entry is stored: ring 3 is where its kernel runs, and nothing is global.
@@ -188,8 +223,58 @@ int table_update(struct domain *d, struct domain *owner, struct page_info *pg, u
 int l1_update(struct domain *d, struct domain *owner, uint64_t *e, uint64_t new_entry,
               enum update_mode mode, uint64_t expected);
 
-/* L1 entry for va under the L4 table, in the direct map; NULL if there is no L1 (walk.c). */
-uint64_t *walk_to_l1e(mfn_t l4, uint64_t va);
+/* Present entries that hold the same references: the frame and the right to write are the same. */
+static inline bool l1e_same_refs(uint64_t old, uint64_t new_entry)
+{
+    return (old & PTE_P) && !((old ^ new_entry) & (PTE_ADDR | PTE_RW));
+}
+
+/*
+ * l1_update() for the common case: own frames, a plain store.
+ */
+static inline int l1_set(struct domain *d, uint64_t *e, uint64_t new_entry)
+{
+    uint64_t old = READ_ONCE(*e);
+    int rc;
+
+    if (new_entry & PTE_P) {
+        new_entry = adjust_l1e(new_entry);
+        if (!l1e_same_refs(old, new_entry)) {
+            rc = l1e_get(d, d, new_entry);
+            if (unlikely(rc))
+                return rc;
+        } else {
+            old = 0;
+        }
+    }
+    WRITE_ONCE(*e, new_entry);
+    if (old & PTE_P)
+        l1e_put(old);
+    return 0;
+}
+
+/*
+ * L1 entry for va under the L4 table, in the direct map; NULL if there is no L1.  Under mm.lock every
+ * present entry of a table reached from a held L4 names a checked table of the next level in RAM, so
+ * a walk looks at nothing but the present bits.
+ */
+static inline uint64_t *walk_to_l1e(mfn_t l4, uint64_t va)
+{
+    uint64_t e;
+
+    if (unlikely(hv_l4_slot(table_index(va, 4))))
+        return NULL;
+    e = ((uint64_t *)mfn_to_virt(l4))[table_index(va, 4)];
+    if (unlikely(!(e & PTE_P)))
+        return NULL;
+    e = pte_table(e)[table_index(va, 3)];
+    if (unlikely(!(e & PTE_P)))
+        return NULL;
+    e = pte_table(e)[table_index(va, 2)];
+    if (unlikely(!(e & PTE_P)))
+        return NULL;
+    return &pte_table(e)[table_index(va, 1)];
+}
 
 /* The domain that a hypercall names as owner of frames; NULL: none, or the caller must not. */
 struct domain *foreign_domain(struct domain *caller, uint32_t id);

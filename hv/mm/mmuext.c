@@ -55,7 +55,7 @@ static long op_pin(struct domain *d, unsigned int cmd, uint64_t mfn)
     if (cmd == MMUEXT_UNPIN_TABLE)
         rc = unpin_table(d, pg);
     else
-        rc = pin_table(d, pg, PGT_L1 + (cmd - MMUEXT_PIN_L1_TABLE) * (PGT_L2 - PGT_L1));
+        rc = pin_table(d, pg, PGT_L1 + (cmd - MMUEXT_PIN_L1_TABLE));
     spin_unlock(&d->mm.lock);
     return rc;
 }

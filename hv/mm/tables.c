@@ -44,65 +44,68 @@ int l1e_get_slow(struct domain *d, struct domain *owner, uint64_t e)
     return rc;
 }
 
-void l1e_put(uint64_t e)
-{
-    uint64_t frame = pte_frame(e);
+/*
+ * Calls fn for the entries [0, end) that are not zero, until it fails; its result, and the index it
+ * failed at in *at.  Mostly there is nothing: eight at a time are seen to be zero.
+ */
+typedef int (*entry_fn)(struct domain *d, uint64_t *e, uint64_t type);
 
-    if (frame >= max_mfn)
-        return;
-    if (e & PTE_RW)
-        unref_writable(mfn_to_page(MFN(frame)));
-    else
-        unref_general(mfn_to_page(MFN(frame)));
+static inline __attribute__((always_inline)) int
+for_each_entry(uint64_t *t, unsigned int end, unsigned int *at, entry_fn fn, struct domain *d,
+               uint64_t type)
+{
+    uint64_t *stop = t + end;
+
+    for (uint64_t *p = t; p < stop; p += 8) {
+        if (!(p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]))
+            continue;
+        for (uint64_t *e = p; e < p + 8 && e < stop; e++) {
+            int rc = *e & PTE_P ? fn(d, e, type) : 0;
+
+            if (unlikely(rc)) {
+                *at = (unsigned int)(e - t);
+                return rc;
+            }
+        }
+    }
+    return 0;
 }
 
-/* First nonzero entry at or after i; TABLE_ENTRIES if none.  Mostly there is nothing. */
-static inline unsigned int skip_zero(const uint64_t *t, unsigned int i)
+static inline int l1_drop_one(struct domain *d, uint64_t *e, uint64_t type)
 {
-    while (i & 7) {
-        if (t[i])
-            return i;
-        i++;
-    }
-    while (i < TABLE_ENTRIES) {
-        const uint64_t *p = &t[i];
-
-        if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7])
-            break;
-        i += 8;
-    }
-    if (i < TABLE_ENTRIES) {
-        while (!t[i])
-            i++;
-    }
-    return i;
+    (void)d;
+    (void)type;
+    l1e_put(*e);
+    return 0;
 }
 
-static void l1_drop(const uint64_t *t, unsigned int end)
+static void l1_drop(uint64_t *t, unsigned int end)
 {
-    for (unsigned int i = skip_zero(t, 0); i < end; i = skip_zero(t, i + 1)) {
-        if (t[i] & PTE_P)
-            l1e_put(t[i]);
-    }
+    unsigned int at;
+
+    for_each_entry(t, end, &at, l1_drop_one, NULL, PGT_L1);
+}
+
+static inline int l1_validate_one(struct domain *d, uint64_t *e, uint64_t type)
+{
+    uint64_t entry = *e;
+    int rc;
+
+    (void)type;
+    rc = l1e_get(d, d, entry);
+    if (rc == 0)
+        *e = adjust_l1e(entry);
+    return rc;
 }
 
 static int l1_validate(struct domain *d, uint64_t *t)
 {
-    for (unsigned int i = skip_zero(t, 0); i < TABLE_ENTRIES; i = skip_zero(t, i + 1)) {
-        uint64_t e = t[i];
-        int rc;
+    unsigned int at;
+    int rc = for_each_entry(t, TABLE_ENTRIES, &at, l1_validate_one, d, PGT_L1);
 
-        if (!(e & PTE_P))
-            continue;
-        rc = l1e_get(d, d, e);
-        if (unlikely(rc)) {
-            l1_drop(t, i);
-            return rc;
-        }
-        if (adjust_l1e(e) != e)
-            t[i] = adjust_l1e(e);
-    }
-    return 0;
+    if (unlikely(rc))
+        l1_drop(t, at);
+    return rc;
 }
 
 /* ------------------------------------------------------------------ L2 to L4 */
@@ -111,7 +114,7 @@ int upper_get(struct domain *d, uint64_t e, uint64_t type)
 {
     if (unlikely((e & PTE_PSE) || pte_frame(e) >= max_mfn))
         return -XEN_EINVAL;
-    return get_page_and_type(mfn_to_page(MFN(pte_frame(e))), d, type - PGT_L1);
+    return get_page_and_type(mfn_to_page(MFN(pte_frame(e))), d, type - 1);
 }
 
 void upper_put(uint64_t e)
@@ -119,31 +122,52 @@ void upper_put(uint64_t e)
     put_page_type(mfn_to_page(MFN(pte_frame(e))));
 }
 
-static void upper_drop(const uint64_t *t, uint64_t type, unsigned int end)
+/* Slots of an L4 below and above the hypervisor's are two runs; other tables are one. */
+static int upper_runs(uint64_t *t, unsigned int end, unsigned int *at, entry_fn fn,
+                      struct domain *d, uint64_t type)
 {
-    for (unsigned int i = skip_zero(t, 0); i < end; i = skip_zero(t, i + 1)) {
-        if (type == PGT_L4 && hv_l4_slot(i))
-            continue;
-        if (t[i] & PTE_P)
-            upper_put(t[i]);
+    unsigned int low = type == PGT_L4 ? MIN(end, (unsigned int)HV_L4_FIRST) : end;
+    int rc = for_each_entry(t, low, at, fn, d, type);
+
+    if (rc == 0 && end > HV_L4_LAST + 1 && low < end) {
+        rc = for_each_entry(t + HV_L4_LAST + 1, end - HV_L4_LAST - 1, at, fn, d, type);
+        *at += HV_L4_LAST + 1;
     }
+    return rc;
+}
+
+static int upper_drop_one(struct domain *d, uint64_t *e, uint64_t type)
+{
+    (void)d;
+    (void)type;
+    upper_put(*e);
+    return 0;
+}
+
+static void upper_drop(uint64_t *t, uint64_t type, unsigned int end)
+{
+    unsigned int at = 0;
+
+    upper_runs(t, end, &at, upper_drop_one, NULL, type);
+}
+
+static int upper_validate_one(struct domain *d, uint64_t *e, uint64_t type)
+{
+    int rc = upper_get(d, *e, type);
+
+    if (rc == 0)
+        *e |= PTE_USER;
+    return rc;
 }
 
 static int upper_validate(struct domain *d, uint64_t *t, uint64_t type)
 {
-    for (unsigned int i = skip_zero(t, 0); i < TABLE_ENTRIES; i = skip_zero(t, i + 1)) {
-        int rc;
+    unsigned int at = 0;
+    int rc = upper_runs(t, TABLE_ENTRIES, &at, upper_validate_one, d, type);
 
-        if ((type == PGT_L4 && hv_l4_slot(i)) || !(t[i] & PTE_P))
-            continue;
-        rc = upper_get(d, t[i], type);
-        if (unlikely(rc)) {
-            upper_drop(t, type, i);
-            return rc;
-        }
-        t[i] |= PTE_USER;
-    }
-    return 0;
+    if (unlikely(rc))
+        upper_drop(t, type, at);
+    return rc;
 }
 
 int table_validate(struct domain *d, struct page_info *pg, uint64_t type)

@@ -11,12 +11,12 @@
 #include "mm_int.h"
 
 /* Store new_entry over old (as read before); false if the mode says no. */
-static inline bool entry_store(uint64_t *e, uint64_t old, uint64_t new_entry, enum update_mode mode,
-                               uint64_t expected)
+static bool entry_store(uint64_t *e, uint64_t old, uint64_t new_entry, enum update_mode mode,
+                        uint64_t expected)
 {
     const uint64_t ad = PTE_A | PTE_D;
 
-    if (likely(mode == UPDATE_STORE)) {
+    if (mode == UPDATE_STORE) {
         WRITE_ONCE(*e, new_entry);
         return true;
     }
@@ -37,8 +37,7 @@ int l1_update(struct domain *d, struct domain *owner, uint64_t *e, uint64_t new_
 
     if (new_entry & PTE_P) {
         new_entry = adjust_l1e(new_entry);
-        /* The same frame with the same right to write: nothing to count. */
-        if ((old & PTE_P) && !((old ^ new_entry) & (PTE_ADDR | PTE_RW)) && owner == d)
+        if (l1e_same_refs(old, new_entry) && owner == d)
             return entry_store(e, old, new_entry, mode, expected) ? 0 : -XEN_EAGAIN;
         rc = l1e_get(d, owner, new_entry);
         if (unlikely(rc))
@@ -147,7 +146,12 @@ static inline int update_one(struct domain *d, struct domain *owner, uint64_t pt
     if (unlikely(pg->owner != d))
         return -XEN_EPERM;
     e = paddr_to_virt(ptr & ~7UL);
-    if (likely(state_is_live_table(READ_ONCE(pg->state))))
+    if (likely((READ_ONCE(pg->state) & (PGS_TYPE_MASK | PGS_VALID)) == (PGT_L1 | PGS_VALID))) {
+        if (likely(mode == UPDATE_STORE && owner == d))
+            return l1_set(d, e, val);
+        return l1_update(d, owner, e, val, mode, 0);
+    }
+    if (state_is_live_table(READ_ONCE(pg->state)))
         return table_update(d, owner, pg, e, val, mode, 0);
     return update_plain(d, pg, e, val, mode);
 }
@@ -164,12 +168,8 @@ static uint64_t update_batch(struct domain *d, struct domain *owner, uint64_t re
     for (i = 0; i < count; i++, reqs += sizeof(struct mmu_update)) {
         uint64_t ptr, val;
 
-        if (unlikely(!get_guest_u64(reqs + offsetof(struct mmu_update, ptr), &ptr) ||
-                     !get_guest_u64(reqs + offsetof(struct mmu_update, val), &val))) {
-            *rc = -XEN_EFAULT;
-            break;
-        }
-        *rc = update_one(d, owner, ptr, val);
+        *rc = likely(get_guest_pair(reqs, &ptr, &val)) ? update_one(d, owner, ptr, val)
+                                                       : -XEN_EFAULT;
         if (unlikely(*rc))
             break;
     }
@@ -177,36 +177,51 @@ static uint64_t update_batch(struct domain *d, struct domain *owner, uint64_t re
     return i;
 }
 
+/* One entry of one's own: what guests do most. */
+static long update_single(struct domain *d, uint64_t req)
+{
+    uint64_t ptr, val;
+    long rc;
+
+    if (unlikely(!get_guest_pair(req, &ptr, &val)))
+        return -XEN_EFAULT;
+    spin_lock(&d->mm.lock);
+    rc = update_one(d, d, ptr, val);
+    spin_unlock(&d->mm.lock);
+    return rc;
+}
+
 /*
  * foreigndom: bits 0-15 the owner of the frames, bits 16-31 if not zero 1 + the domain whose tables
  * are updated (public/xen.h, HYPERVISOR_mmu_update).
  */
-long do_mmu_update(unsigned long reqs, unsigned long count, unsigned long pdone,
-                   unsigned long foreigndom, unsigned long a5, unsigned long a6)
+static long resolve_domains(struct domain *self, uint32_t foreigndom, struct domain **d,
+                            struct domain **owner)
 {
-    struct domain *self = current()->domain, *d = self, *owner = self;
+    uint32_t tables = foreigndom >> 16, frames = foreigndom & 0xffff;
+
+    *d = tables ? foreign_domain(self, tables - 1) : self;
+    /* "Self" as owner means the tables' domain. */
+    *owner = frames == DOMID_SELF ? *d : foreign_domain(self, frames);
+    if (!*d || !*owner)
+        return self->privileged ? -XEN_ESRCH : -XEN_EPERM;
+    return *d == &dom_io || *d == &dom_xen ? -XEN_EPERM : 0;
+}
+
+static long update_many(struct domain *self, uint64_t reqs, uint32_t count, uint64_t pdone,
+                        uint32_t foreigndom)
+{
+    struct domain *d, *owner;
     uint32_t done = 0;
-    long rc = 0;
+    long rc = resolve_domains(self, foreigndom, &d, &owner);
 
-    (void)a5;
-    (void)a6;
-    count = (uint32_t)count;
-    if (unlikely((uint32_t)foreigndom != DOMID_SELF)) {
-        if ((foreigndom >> 16) & 0xffff)
-            d = foreign_domain(self, ((foreigndom >> 16) & 0xffff) - 1);
-        owner = foreign_domain(self, foreigndom & 0xffff);
-        if (!d || !owner)
-            return self->privileged ? -XEN_ESRCH : -XEN_EPERM;
-        if (d == &dom_io || d == &dom_xen)
-            return -XEN_EPERM;
-        /* "Self" as owner means the tables' domain when that was named. */
-        if ((foreigndom & 0xffff) == DOMID_SELF)
-            owner = d;
-    }
+    if (rc)
+        return rc;
     while (done < count) {
-        uint64_t batch = MIN(count - done, (uint64_t)UPDATE_BATCH);
+        uint32_t batch = MIN(count - done, (uint32_t)UPDATE_BATCH);
 
-        done += update_batch(d, owner, reqs + done * sizeof(struct mmu_update), batch, &rc);
+        done += (uint32_t)update_batch(d, owner, reqs + done * sizeof(struct mmu_update), batch,
+                                       &rc);
         if (rc)
             break;
         if (unlikely(done < count))
@@ -215,4 +230,16 @@ long do_mmu_update(unsigned long reqs, unsigned long count, unsigned long pdone,
     if (pdone && !copy_to_guest(pdone, &done, 1))
         return -XEN_EFAULT;
     return rc;
+}
+
+long do_mmu_update(unsigned long reqs, unsigned long count, unsigned long pdone,
+                   unsigned long foreigndom, unsigned long a5, unsigned long a6)
+{
+    struct domain *self = current()->domain;
+
+    (void)a5;
+    (void)a6;
+    if (likely((uint32_t)count == 1 && (uint32_t)foreigndom == DOMID_SELF && !pdone))
+        return update_single(self, reqs);
+    return update_many(self, reqs, (uint32_t)count, pdone, (uint32_t)foreigndom);
 }

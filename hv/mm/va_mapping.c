@@ -32,7 +32,7 @@ static long uvm_flush(const struct domain *d, uint64_t va, unsigned long flags)
 long do_update_va_mapping(unsigned long va, unsigned long val, unsigned long flags,
                           unsigned long a4, unsigned long a5, unsigned long a6)
 {
-    struct vcpu *v = current();
+    const struct vcpu *v = current();
     struct domain *d = v->domain;
     uint64_t *e;
     long rc;
@@ -42,10 +42,10 @@ long do_update_va_mapping(unsigned long va, unsigned long val, unsigned long fla
     (void)a6;
     spin_lock(&d->mm.lock);
     e = walk_to_l1e(v->kernel_l4, va);
-    rc = likely(e) ? l1_update(d, d, e, val, UPDATE_STORE, 0) : -XEN_EINVAL;
+    rc = likely(e) ? l1_set(d, e, val) : -XEN_EINVAL;
     spin_unlock(&d->mm.lock);
     if (flags && rc == 0)
-        rc = uvm_flush(d, va, flags);
+        return uvm_flush(d, va, flags);
     return rc;
 }
 

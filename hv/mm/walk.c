@@ -1,29 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Software walks of a vCPU's kernel page tables.
- *
- * Under mm.lock every present entry of a table reached from a held L4 names a checked table of the
- * next level in RAM, so a walk looks at nothing but the present bits.
+ * Software walks of a vCPU's kernel page tables, for others than update_va_mapping.
  */
 #include "mm_int.h"
-
-uint64_t *walk_to_l1e(mfn_t l4, uint64_t va)
-{
-    uint64_t e;
-
-    if (unlikely(hv_l4_slot(table_index(va, 4))))
-        return NULL;
-    e = ((uint64_t *)mfn_to_virt(l4))[table_index(va, 4)];
-    if (unlikely(!(e & PTE_P)))
-        return NULL;
-    e = pte_table(e)[table_index(va, 3)];
-    if (unlikely(!(e & PTE_P)))
-        return NULL;
-    e = pte_table(e)[table_index(va, 2)];
-    if (unlikely(!(e & PTE_P)))
-        return NULL;
-    return &pte_table(e)[table_index(va, 1)];
-}
 
 bool guest_va_to_mfn(struct vcpu *v, uint64_t va, mfn_t *mfn, uint64_t *l1e)
 {

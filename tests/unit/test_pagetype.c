@@ -96,7 +96,7 @@ static void compare_frame(int f)
 {
     const struct page_info *pg = mfn_to_page(MFN((uint64_t)f));
     uint64_t state = pg->state, type = state & PGS_TYPE_MASK;
-    uint64_t count = state & PGS_COUNT_MASK, tcount = (state & PGS_TCOUNT_MASK) >> 32;
+    uint64_t count = state / PGS_COUNT_ONE, tcount = (state & PGS_TCOUNT_MASK) / PGS_TYPE_ONE;
     uint64_t trefs = (uint64_t)now.trefs[f], w = (uint64_t)now.writable[f];
 
     if (m.owner[f] == NO_OWNER) {
@@ -131,7 +131,7 @@ static void compare_devices(void)
     for (int f = 0; f < FIRST_RAM; f++) {
         uint64_t state = mfn_to_page(MFN((uint64_t)f))->state;
 
-        CHECK((state & PGS_COUNT_MASK) == 1 + (uint64_t)now.writable[f] + (uint64_t)now.readable[f],
+        CHECK(state / PGS_COUNT_ONE == 1 + (uint64_t)now.writable[f] + (uint64_t)now.readable[f],
               "count of device frame %d: %lx", f, state);
     }
 }
@@ -586,7 +586,7 @@ static void test_foreign_flush(void **state)
         assert_int_equal(do_memory_op(XENMEM_decrease_reservation, (uintptr_t)&r, 0, 0, 0, 0), 1);
         if (!owner_last) {
             assert_int_equal(flushes[0], 0);
-            assert_true((mfn_to_page(MFN(frame))->state & PGS_COUNT_MASK) == 1);
+            assert_true(mfn_to_page(MFN(frame))->state / PGS_COUNT_ONE == 1);
             mm_run_as(0);
             assert_int_equal(set_entry(l1, 0, DOMID_SELF), 0);
         }

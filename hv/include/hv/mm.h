@@ -47,31 +47,34 @@ struct page_info {
 };
 _Static_assert(sizeof(struct page_info) == 32, "frame table entries are 32 bytes");
 
-/* state: general count in bits 0-25 (one of them is held by PGS_ALLOC), ... */
-#define PGS_COUNT_ONE   (1UL << 0)
-#define PGS_COUNT_MASK  ((1UL << 26) - 1)
-#define PGS_COUNT_FULL  (1UL << 25) /* no more references are given from here on */
-#define PGS_ALLOC       (1UL << 26) /* belongs to its owner; cleared when the owner gives it up */
-#define PGS_HV          (1UL << 27) /* the hypervisor's page shared with `owner`, not its memory */
-#define PGS_FOREIGN     (1UL << 28) /* was mapped by another domain than the owner */
-#define PGS_FREE        (1UL << 29) /* head of a free block */
-#define PGS_DIRTY       (1UL << 30) /* of a free block: its contents are not zero */
-/* ... type references in bits 32-57, each of which also holds a general one, ... */
-#define PGS_TYPE_ONE    (1UL << 32)
-#define PGS_TCOUNT_MASK (((1UL << 26) - 1) << 32)
-#define PGS_TCOUNT_FULL (1UL << 57)
-/* ... the type in bits 58-60, pinned in 61, validated in 62. */
-#define PGS_TYPE_MASK   (7UL << 58)
-#define PGT_NONE        (0UL << 58)
-#define PGT_L1          (1UL << 58)
-#define PGT_L2          (2UL << 58)
-#define PGT_L3          (3UL << 58)
-#define PGT_L4          (4UL << 58)
-#define PGT_WRITABLE    (5UL << 58)
-#define PGT_SEG_DESC    (6UL << 58) /* GDT or LDT page */
-#define PGT_READ_ONLY   (7UL << 58) /* the hypervisor's page, never writable by guests */
-#define PGS_PINNED      (1UL << 61)
-#define PGS_VALID       (1UL << 62)
+/*
+ * state: the type in bits 0-2, flags in 3-7, type references in 8-31, flags of free blocks in 32-33,
+ * references of any kind in 37-63.  A type reference counts as a general one too; PGS_ALLOC holds
+ * one.  The order is chosen for the tests of the common paths: the low half alone, or the sign of
+ * the whole, decides.
+ */
+#define PGS_TYPE_MASK   7UL
+#define PGT_NONE        0UL
+#define PGT_L1          1UL
+#define PGT_L2          2UL
+#define PGT_L3          3UL
+#define PGT_L4          4UL
+#define PGT_WRITABLE    5UL
+#define PGT_SEG_DESC    6UL         /* GDT or LDT page */
+#define PGT_READ_ONLY   7UL         /* the hypervisor's page, never writable by guests */
+#define PGS_PINNED      (1UL << 3)
+#define PGS_VALID       (1UL << 4)  /* table or descriptors: contents are checked */
+#define PGS_ALLOC       (1UL << 5)  /* belongs to its owner; cleared when the owner gives it up */
+#define PGS_HV          (1UL << 6)  /* the hypervisor's page shared with `owner`, not its memory */
+#define PGS_FOREIGN     (1UL << 7)  /* was mapped by another domain than the owner */
+#define PGS_TYPE_ONE    (1UL << 8)
+#define PGS_TCOUNT_MASK 0xffffff00UL
+#define PGS_TCOUNT_FULL (1UL << 31) /* no more type references are given from here on */
+#define PGS_FREE        (1UL << 32) /* head of a free block */
+#define PGS_DIRTY       (1UL << 33) /* of a free block: its contents are not zero */
+#define PGS_COUNT_ONE   (1UL << 37)
+#define PGS_COUNT_MASK  (~0UL << 37)
+#define PGS_COUNT_FULL  (1UL << 63) /* no more references are given from here on */
 
 /* Frames below this have a page_info and an M2P entry: 1 + the last frame of RAM. */
 extern uint64_t max_mfn;
