@@ -2,6 +2,8 @@
 /*
  * The frame table at boot, device frames, and pages that the hypervisor shares with domains.
  */
+#include "hv/asm.h"
+
 #include "mm_int.h"
 
 uint64_t max_mfn;
@@ -13,9 +15,16 @@ static struct { uint64_t first, end; } denied[MAX_DENIED];
 static unsigned int nr_denied;
 static uint64_t phys_frames = 1UL << (36 - PAGE_SHIFT);
 
-void mm_set_phys_bits(unsigned int bits)
+/* CPUID 0x80000008, EAX bits 0-7 (AMD APM volume 3, appendix E.4.7); 36 bits without that leaf. */
+static void read_phys_bits(void)
 {
-    phys_frames = 1UL << (MIN(bits, 52u) - PAGE_SHIFT);
+    uint32_t r[4];
+
+    cpuid_count(0x80000000, 0, r);
+    if (r[0] < 0x80000008)
+        return;
+    cpuid_count(0x80000008, 0, r);
+    phys_frames = 1UL << (MIN(r[0] & 0xff, 52u) - PAGE_SHIFT);
 }
 
 void mmio_deny(mfn_t first, uint64_t count)
@@ -92,6 +101,8 @@ void mm_init(uint64_t max_mfn_, const struct mem_region *ram, unsigned int nr_ra
     max_mfn = max_mfn_;
     heap_init();
     hv_alloc_init();
+    read_phys_bits();
+    machine_map_from_ram(ram, nr_ram);
     memset(mfn_to_page(MFN(0)), 0, max_mfn * sizeof(struct page_info));
     /* INVALID_M2P_ENTRY is all ones. */
     memset((void *)RW_M2P_BASE, 0xff, max_mfn * sizeof(uint64_t));

@@ -15,6 +15,13 @@ void mm_set_machine_map(const struct mem_map_entry *map, unsigned int nr)
     memcpy(machine_map, map, nr_machine_map * sizeof(*map));
 }
 
+void machine_map_from_ram(const struct mem_region *ram, unsigned int nr)
+{
+    nr_machine_map = MIN(nr, (unsigned int)MEM_MAP_MAX);
+    for (unsigned int i = 0; i < nr_machine_map; i++)
+        machine_map[i] = (struct mem_map_entry){ ram[i].start, ram[i].end - ram[i].start, 1 };
+}
+
 /* Copies out `map`; a NULL buffer asks for the number of rows. */
 static long answer_map(unsigned long arg, const struct mem_map_entry *map, unsigned int nr)
 {

@@ -294,6 +294,9 @@ bool flush_vcpu_mask(const struct domain *d, uint64_t bitmap, uint64_t *mask);
 
 /* ------------------------------------------------------------------ allocation */
 
+/* What domain 0 is told until mm_set_machine_map(): the RAM alone (memory_op.c). */
+void machine_map_from_ram(const struct mem_region *ram, unsigned int nr);
+
 /* Forget everything: mm_init() begins. */
 void heap_init(void);
 void hv_alloc_init(void);

@@ -45,6 +45,7 @@ void mm_write_cr3(uint64_t cr3);
 #define write_cr3(x) mm_write_cr3(x)
 #define read_cr3()   (mm_hot()->kernel_cr3)
 #define invlpg(va)   ((void)(va))
+#define cpuid_count(leaf, sub, r) ((r)[0] = 0) /* 36 address bits */
 
 /*
  * Start the machine anew: frames [ram_first, MM_FRAMES) are RAM, those below devices; dom 0

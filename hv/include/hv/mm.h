@@ -159,7 +159,10 @@ void mm_init(uint64_t max_mfn_, const struct mem_region *ram, unsigned int nr_ra
              const struct mem_region *reserved, unsigned int nr_reserved);
 /* Give reserved boot memory (modules, init sections) to the allocator.  Whole pages inside. */
 void mm_release_region(paddr_t start, paddr_t end);
-/* The firmware's memory map, for XENMEM_machine_memory_map; copied, at most MEM_MAP_MAX rows. */
+/*
+ * The firmware's memory map, for XENMEM_machine_memory_map; copied, at most MEM_MAP_MAX rows.  After
+ * mm_init(), which sets one of the RAM alone.
+ */
 void mm_set_machine_map(const struct mem_map_entry *map, unsigned int nr);
 /* Prepare d->mm of a new domain; max_pages is 0 until the creator sets it. */
 void domain_mm_init(struct domain *d);
@@ -274,8 +277,6 @@ bool domain_mm_empty(const struct domain *d);
  */
 void mmio_deny(mfn_t first, uint64_t count);
 bool mmio_permit(mfn_t mfn);
-/* Bits of physical addresses (CPUID 0x80000008); 36 until told. */
-void mm_set_phys_bits(unsigned int bits);
 
 /* ------------------------------------------------------------------ TLBs */
 
