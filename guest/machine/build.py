@@ -69,7 +69,7 @@ def build_tree(quiet=True, target=None):
 
 def ensure_hypervisor():
     """build/hv/radon is there and no source is newer."""
-    build_tree()
+    build_tree(target="hv_image")
     if not os.path.exists(HYPERVISOR):
         raise RunError("the build made no %s" % os.path.relpath(HYPERVISOR, ROOT))
 

@@ -59,12 +59,12 @@ def check(path):
         raise RunError("%s is neither a Linux bzImage nor an ELF kernel" % path)
     if not struct.unpack_from("<H", head, 0x236)[0] & 1:
         raise RunError("%s is not a 64-bit kernel" % path)
-    start, length = _payload_place(head, path)
+    start, length = payload_place(head, path)
     if start + length > len(head):
         raise RunError("%s is truncated" % path)
 
 
-def _payload_place(data, path):
+def payload_place(data, path):
     protocol = struct.unpack_from("<H", data, 0x206)[0]
     if protocol < 0x208:
         raise RunError("%s: boot protocol %#x is too old" % (path, protocol))
@@ -104,7 +104,7 @@ def elf(path):
         return path
     target = os.path.join(cache_dir(), "vmlinux-" + hashlib.sha256(data).hexdigest()[:16])
     if not os.path.exists(target):
-        start, length = _payload_place(data, path)
+        start, length = payload_place(data, path)
         unpacked = decompress(data[start : start + length], path)
         if unpacked[:4] != ELF_MAGIC:
             raise RunError("%s: the payload is no ELF file" % path)

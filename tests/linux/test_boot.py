@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Debian's kernel boots on 1, 2 and 4 CPUs and finds nothing to complain about that it does not also
+find on Xen, on the same machine."""
+
+import functools
+import unittest
+
+from guest.machine.machine import Spec, run_machine
+
+from . import common
+
+COMMAND = "nproc; dmesg -r"
+
+
+@functools.lru_cache(None)
+def peer_texts(cpus):
+    """What the kernel prints on Xen; two boots, since some lines come only now and then."""
+    common.prepare(common.PEER)
+    found = set()
+    for _ in range(2):
+        result = run_machine(Spec(on=common.PEER, command=[COMMAND], cpus=cpus))
+        if result.reason:
+            raise RuntimeError("the peer: " + result.reason)
+        found |= common.texts(result.stdout.decode(errors="replace"))
+    return found
+
+
+class Boot(common.Case):
+    def check(self, cpus):
+        text = self.run_ok(COMMAND, cpus=cpus)
+        count, _, dmesg = text.partition("\n")
+        self.assertEqual(int(count), cpus)
+        self.assertIn("Linux version", dmesg)
+        self.assertIn("Booting paravirtualized kernel on Xen", dmesg)
+        self.assertEqual(common.complaints(dmesg, peer_texts(cpus)), [])
+
+    def test_1_cpu(self):
+        self.check(1)
+
+    def test_2_cpus(self):
+        self.check(2)
+
+    def test_4_cpus(self):
+        self.check(4)
+
+    def test_every_cpu_feature(self):
+        if common.ON == "xen":
+            self.skipTest("Xen 4.17 crashes domain 0 on QEMU's -cpu max")
+        dmesg = self.run_ok("dmesg -r", cpus=2, cpu="max")
+        self.assertEqual(common.complaints(dmesg, peer_texts(2)), [])
+
+    def test_4_gib(self):
+        text = self.run_ok("grep MemTotal /proc/meminfo; head -c 1500M /dev/zero | tail -c 1400M | "
+                           "wc -c", memory=4096, dom0_memory=3072)
+        self.assertGreater(int(text.split()[1]), 2800 * 1024)
+        self.assertEqual(text.split()[-1], str(1400 << 20))
+
+    def test_instruction_time_repeats(self):
+        outputs = [self.run_ok("cat /proc/uptime; dmesg", clock="instr") for _ in range(2)]
+        self.assertEqual(outputs[0], outputs[1])
+
+
+class Judge(unittest.TestCase):
+    """The judge of dmesg is not blind."""
+
+    def test_complaints(self):
+        good = "<6>[    0.1] Linux version 6.1\n<4>[    0.2] mtrr 12 odd\n"
+        allowed = common.texts("<4>[   17.2] mtrr 99 odd\n")
+        self.assertEqual(common.complaints(good, allowed), [])
+        for bad in ("<4>[ 1.0] new warning", "<6>[ 1.0] WARNING: CPU: 0", "<1>[ 2.0] BUG: oh",
+                    "<6>[ 1.0] Call Trace:"):
+            self.assertEqual(common.complaints(good + bad, allowed), [bad])
