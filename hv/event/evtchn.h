@@ -91,6 +91,14 @@ static inline struct evtchn *evtchn_of(const struct event_state *ev, uint32_t po
     return &ev->bucket[port / PORTS_PER_BUCKET][port % PORTS_PER_BUCKET];
 }
 
+/* NULL for a vCPU that d does not have. */
+static inline struct vcpu *event_vcpu_of(const struct domain *d, uint32_t id)
+{
+    struct vcpu *v = id < d->nr_vcpus ? d->vcpu[id] : NULL;
+
+    return v && v->ev ? v : NULL;
+}
+
 static inline event_word_t *fifo_word(const struct event_state *ev, uint32_t port)
 {
     if (unlikely(port / WORDS_PER_PAGE >= READ_ONCE(ev->nr_pages)))
@@ -159,6 +167,8 @@ int evtchn_close(struct domain *d, uint32_t port);
 int evtchn_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op);
 int evtchn_bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op);
 int evtchn_bind_virq(struct domain *d, struct evtchn_bind_virq *op);
+/* Where the port of a VIRQ is noted: with the vCPU, or with the domain for a global one. */
+uint32_t *evtchn_virq_slot(struct domain *d, struct vcpu *v, uint32_t virq);
 int evtchn_bind_ipi(struct domain *d, struct evtchn_bind_ipi *op);
 int evtchn_bind_pirq(struct domain *d, struct evtchn_bind_pirq *op);
 int evtchn_bind_vcpu(struct domain *d, const struct evtchn_bind_vcpu *op);

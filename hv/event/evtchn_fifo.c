@@ -201,11 +201,11 @@ static void link_waiting(struct domain *d, const struct vcpu *v)
 
 int evtchn_fifo_init_control(struct domain *d, struct evtchn_init_control *op)
 {
-    struct vcpu *v = op->vcpu < d->nr_vcpus ? d->vcpu[op->vcpu] : NULL;
+    struct vcpu *v = event_vcpu_of(d, op->vcpu);
     int rc;
 
     op->link_bits = EVTCHN_FIFO_LINK_BITS;
-    if (!v || !v->ev)
+    if (!v)
         return -XEN_ENOENT;
     if (op->offset > PAGE_SIZE - sizeof(struct evtchn_fifo_control_block) || op->offset % 8)
         return -XEN_EINVAL;
@@ -257,9 +257,9 @@ void evtchn_fifo_reset(struct domain *d)
 
     ev->fifo = false;
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        struct vcpu *v = d->vcpu[i];
+        struct vcpu *v = event_vcpu_of(d, i);
 
-        if (!v || !v->ev)
+        if (!v)
             continue;
         v->ev->control = NULL;
         guest_frame_put(&v->ev->control_frame);

@@ -6,51 +6,18 @@
  * has more.  A level line stays asserted until a guest's driver has served the device, so it is
  * masked before the EOI and unmasked when all guests that were told have said PHYSDEVOP_eoi.
  */
-#include "hv/irq.h"
+#include "irq_int.h"
 
 #include "hv/acpi.h"
 #include "hv/apic.h"
 #include "hv/asm.h"
-#include "hv/event.h"
 #include "hv/lib.h"
-
-enum irq_kind { IRQ_NONE, IRQ_LINE, IRQ_RESERVED, IRQ_MSI };
-
-struct irq_guest {
-    struct domain *d;
-    uint32_t port;
-    bool share;
-    bool owes_eoi;
-};
-
-struct irq {
-    spinlock_t lock;
-    uint8_t kind;               /* enum irq_kind; changed under pirq_lock */
-    uint8_t nr_guests;
-    uint8_t in_flight;          /* guests that owe an EOI; the line is masked while it is not 0 */
-    struct ioapic_line line;    /* vector (messages, too), trigger mode, polarity */
-    struct irq_guest guest[IRQ_MAX_SHARED];
-    void (*fn)(void *arg);      /* the hypervisor's own handler */
-    void *arg;
-    struct domain *owner;       /* who mapped the message */
-    uint32_t msi_first;         /* first irq of its group */
-    struct msi_state msi;
-    uint64_t count;
-};
 
 spinlock_t pirq_lock;
 
-static struct irq irqs[NR_IRQS];
+struct irq irqs[NR_IRQS];
 /* irq + 1; 0 = the vector is free. */
 static uint16_t vector_irq[256];
-
-/* Pages of d with a bit for each pirq that needs PHYSDEVOP_eoi; only domain 0 has pirqs. */
-static struct {
-    struct domain *d;
-    struct page_info *page;
-    uint64_t *bits;
-    bool auto_unmask;
-} eoi_page;
 
 /* ------------------------------------------------------------------ vectors */
 
@@ -80,7 +47,7 @@ static void take_vector(uint32_t irq, unsigned int vector)
     WRITE_ONCE(vector_irq[vector], (uint16_t)(irq + 1));
 }
 
-static int line_vector(uint32_t gsi)
+int irq_line_vector(uint32_t gsi)
 {
     unsigned int vector;
 
@@ -157,7 +124,7 @@ int irq_request_isa(unsigned int isa_irq, void (*fn)(void *arg), void *arg)
     irq = &irqs[gsi];
     if (irq->fn || irq->nr_guests)
         return -XEN_EBUSY;
-    rc = line_vector(gsi);
+    rc = irq_line_vector(gsi);
     if (rc)
         return rc;
     irq->line.level = line.level;
@@ -166,183 +133,6 @@ int irq_request_isa(unsigned int isa_irq, void (*fn)(void *arg), void *arg)
     irq->fn = fn;
     ioapic_route(gsi, &irq->line, false);
     return 0;
-}
-
-/* ------------------------------------------------------------------ guests */
-
-static struct irq *irq_of(uint32_t pirq)
-{
-    return pirq < NR_IRQS && irqs[pirq].kind != IRQ_NONE ? &irqs[pirq] : NULL;
-}
-
-static void open_irq(uint32_t nr)
-{
-    struct irq *irq = &irqs[nr];
-
-    if (irq->kind == IRQ_LINE)
-        ioapic_route(nr, &irq->line, false);
-    else
-        msi_set_mask(&irq->msi, false);
-}
-
-static void close_irq(uint32_t nr)
-{
-    struct irq *irq = &irqs[nr];
-
-    if (irq->kind == IRQ_LINE)
-        ioapic_mask(nr);
-    else
-        msi_set_mask(&irq->msi, true);
-}
-
-static void show_needs_eoi(struct domain *d, uint32_t pirq)
-{
-    bool needs = irqs[pirq].kind == IRQ_LINE && irqs[pirq].line.level;
-
-    if (eoi_page.d != d)
-        return;
-    if (needs)
-        __atomic_fetch_or(&eoi_page.bits[pirq / 64], 1UL << pirq % 64, __ATOMIC_SEQ_CST);
-    else
-        __atomic_fetch_and(&eoi_page.bits[pirq / 64], ~(1UL << pirq % 64), __ATOMIC_SEQ_CST);
-}
-
-static bool may_share(const struct irq *irq, bool will_share)
-{
-    return will_share && irq->line.level && irq->nr_guests < IRQ_MAX_SHARED &&
-           irq->guest[0].share;
-}
-
-int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port, bool will_share)
-{
-    struct irq *irq = irq_of(pirq);
-    int rc = 0;
-
-    if (!d->privileged)
-        return -XEN_EPERM;
-    if (!irq || irq->kind == IRQ_RESERVED)
-        return -XEN_EINVAL;
-    if (irq->fn)
-        return -XEN_EBUSY;
-    if (irq->kind == IRQ_LINE)
-        rc = line_vector(pirq);
-    if (rc)
-        return rc;
-
-    spin_lock(&irq->lock);
-    for (unsigned int i = 0; i < irq->nr_guests && !rc; i++)
-        rc = irq->guest[i].d == d ? -XEN_EEXIST : 0;
-    if (!rc && irq->nr_guests && !may_share(irq, will_share))
-        rc = -XEN_EBUSY;
-    if (!rc) {
-        irq->guest[irq->nr_guests++] = (struct irq_guest){ .d = d, .port = port,
-                                                           .share = will_share };
-        show_needs_eoi(d, pirq);
-        if (irq->nr_guests == 1)
-            open_irq(pirq);
-    }
-    spin_unlock(&irq->lock);
-    return rc;
-}
-
-/* The lock is held; true if the line may come again now. */
-static bool settle_eoi(struct irq *irq, struct irq_guest *g)
-{
-    if (!g->owes_eoi)
-        return false;
-    g->owes_eoi = false;
-    return --irq->in_flight == 0;
-}
-
-void pirq_unbind(struct domain *d, uint32_t pirq)
-{
-    struct irq *irq = irq_of(pirq);
-
-    if (!irq)
-        return;
-    spin_lock(&irq->lock);
-    for (unsigned int i = 0; i < irq->nr_guests; i++) {
-        bool settled;
-
-        if (irq->guest[i].d != d)
-            continue;
-        settled = settle_eoi(irq, &irq->guest[i]);
-        irq->guest[i] = irq->guest[--irq->nr_guests];
-        if (!irq->nr_guests)
-            close_irq(pirq);
-        else if (settled)
-            ioapic_unmask(pirq);
-        break;
-    }
-    spin_unlock(&irq->lock);
-}
-
-static struct irq_guest *guest_of(struct irq *irq, const struct domain *d)
-{
-    for (unsigned int i = 0; i < irq->nr_guests; i++) {
-        if (irq->guest[i].d == d)
-            return &irq->guest[i];
-    }
-    return NULL;
-}
-
-int irq_guest_eoi(struct domain *d, uint32_t pirq)
-{
-    struct irq *irq = irq_of(pirq);
-    struct irq_guest *g;
-    uint32_t port = 0;
-
-    if (!irq || !d->privileged)
-        return -XEN_EINVAL;
-    spin_lock(&irq->lock);
-    g = guest_of(irq, d);
-    if (g) {
-        port = g->port;
-        if (settle_eoi(irq, g))
-            ioapic_unmask(pirq);
-    }
-    spin_unlock(&irq->lock);
-    if (port && eoi_page.d == d && eoi_page.auto_unmask)
-        (void)evtchn_unmask(d, port);
-    return 0;
-}
-
-int irq_query(uint32_t pirq, bool *needs_eoi, bool *shared)
-{
-    const struct irq *irq = irq_of(pirq);
-
-    if (!irq)
-        return -XEN_EINVAL;
-    *needs_eoi = irq->kind == IRQ_LINE && irq->line.level;
-    *shared = irq->nr_guests > 1;
-    return 0;
-}
-
-int pirq_set_eoi_page(struct domain *d, uint64_t mfn, bool auto_unmask)
-{
-    struct page_info *pg;
-    int rc = 0;
-
-    if (!d->privileged)
-        return -XEN_EPERM;
-    pg = get_domain_page(d, MFN(mfn), true);
-    if (!pg)
-        return -XEN_EINVAL;
-    spin_lock(&pirq_lock);
-    if (eoi_page.d) {
-        rc = -XEN_EBUSY;
-    } else {
-        eoi_page.page = pg;
-        eoi_page.bits = page_to_virt(pg);
-        eoi_page.auto_unmask = auto_unmask;
-        eoi_page.d = d;
-        for (uint32_t i = 0; i < NR_IRQS; i++)
-            show_needs_eoi(d, i);
-    }
-    spin_unlock(&pirq_lock);
-    if (rc)
-        put_domain_page(pg, true);
-    return rc;
 }
 
 /* ------------------------------------------------------------------ setting up */
@@ -363,7 +153,7 @@ int irq_setup_gsi(uint32_t gsi, bool level, bool active_low)
     if (changed && irq->nr_guests)
         ioapic_route(gsi, &irq->line, irq->in_flight != 0);
     for (unsigned int i = 0; i < irq->nr_guests; i++)
-        show_needs_eoi(irq->guest[i].d, gsi);
+        pirq_show_needs_eoi(irq->guest[i].d, gsi);
     spin_unlock(&irq->lock);
     return 0;
 }
@@ -375,7 +165,7 @@ int irq_assign_vector(uint32_t gsi, uint32_t *vector)
     if (gsi >= nr_gsis || !irq_of(gsi))
         return -XEN_EINVAL;
     spin_lock(&pirq_lock);
-    rc = line_vector(gsi);
+    rc = irq_line_vector(gsi);
     spin_unlock(&pirq_lock);
     *vector = irqs[gsi].line.vector;
     return rc;
@@ -453,7 +243,7 @@ int irq_map_msi(struct domain *d, const struct msi_source *src, int want)
     return (int)first;
 }
 
-static void free_irq(uint32_t nr)
+void irq_free(uint32_t nr)
 {
     struct irq *irq = &irqs[nr];
 
@@ -482,13 +272,13 @@ int irq_unmap(struct domain *d, uint32_t nr)
     if (irq->owner != d)
         return -XEN_EPERM;
     if (irq->kind == IRQ_RESERVED) {
-        free_irq(nr);
+        irq_free(nr);
         return 0;
     }
     first = irq->msi_first;
     for (uint32_t i = first; i < NR_IRQS && irqs[i].kind == IRQ_MSI && irqs[i].msi_first == first;
          i++)
-        free_irq(i);
+        irq_free(i);
     return 0;
 }
 
@@ -506,22 +296,6 @@ int irq_restore_msi(uint8_t bus, uint8_t devfn)
     }
     spin_unlock(&pirq_lock);
     return 0;
-}
-
-void pirq_domain_release(struct domain *d)
-{
-    spin_lock(&pirq_lock);
-    for (uint32_t i = 0; i < NR_IRQS; i++) {
-        if (irqs[i].kind == IRQ_LINE)
-            pirq_unbind(d, i);
-        else if (irqs[i].kind != IRQ_NONE && irqs[i].owner == d)
-            free_irq(i);
-    }
-    if (eoi_page.d == d) {
-        put_domain_page(eoi_page.page, true);
-        eoi_page.d = NULL;
-    }
-    spin_unlock(&pirq_lock);
 }
 
 /* ------------------------------------------------------------------ boot and debugging */
