@@ -22,7 +22,6 @@ static unsigned int order_for(uint64_t bytes)
 
 static const char *unpack(const struct kernel_file *f, struct loaded_kernel *k)
 {
-    static struct unpack_tls tls = { .canary = 0x5261646f6e000000 };
     uint64_t need = unpack_scratch_need(f->payload, f->payload_length);
     uint64_t size = unpack_size_hint(f->payload, f->payload_length);
     unsigned int scratch_order = order_for(MAX(need, PAGE_SIZE));
@@ -37,11 +36,9 @@ static const char *unpack(const struct kernel_file *f, struct loaded_kernel *k)
     scratch = alloc_pages(scratch_order, 0);
     if (!k->buffer || !scratch)
         return "too little memory to unpack the kernel";
-    wrmsr(MSR_FS_BASE, (uint64_t)&tls);
     status = unpack_payload(f->payload, f->payload_length, page_to_virt(k->buffer),
                             PAGE_SIZE << k->order, &got, page_to_virt(scratch),
                             PAGE_SIZE << scratch_order);
-    wrmsr(MSR_FS_BASE, 0);
     free_pages(scratch, scratch_order);
     if (status != UNPACK_OK)
         return unpack_status_text(status);
@@ -52,6 +49,7 @@ static const char *unpack(const struct kernel_file *f, struct loaded_kernel *k)
 
 const char *kernel_load(const void *file, size_t length, struct loaded_kernel *k)
 {
+    static struct unpack_tls tls = { .canary = 0x5261646f6e000000 };
     struct kernel_file f;
     enum kernel_status ks = kernel_recognise(file, length, &f);
     const char *why = NULL;
@@ -64,7 +62,9 @@ const char *kernel_load(const void *file, size_t length, struct loaded_kernel *k
         k->elf = f.payload;
         k->length = f.payload_length;
     } else {
+        wrmsr(MSR_FS_BASE, (uint64_t)&tls);
         why = unpack(&f, k);
+        wrmsr(MSR_FS_BASE, 0);
     }
     if (why)
         return why;

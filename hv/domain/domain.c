@@ -153,6 +153,8 @@ void domain_shutdown(struct domain *d, unsigned int reason)
     d->is_shutdown = true;
     d->shutdown_code = reason;
     printk("domain %u shuts down: %s\n", d->id, reason_name(reason));
+    if (log_threshold >= LOG_DEBUG && current()->domain == d)
+        vcpu_show(current());
     if (d == dom0) {
         if (reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog)
             machine_halt(!no_reboot || reason != SHUTDOWN_watchdog);
