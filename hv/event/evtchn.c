@@ -160,7 +160,7 @@ static struct evtchn *lock_for_close(struct domain *d, uint32_t port)
             spin_trylock(&chn->remote->ev->lock))
             return chn;
         spin_unlock(&d->ev->lock);
-        __builtin_ia32_pause();
+        spin_wait();
     }
 }
 
