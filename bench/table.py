@@ -6,8 +6,8 @@ from . import document as doc
 TITLES = {"native": "native L", "radon": "Radon R", "xen": "Xen X", "emulation": "emulation E"}
 CLOCKS = {
     "instr": "instruction time (1 instruction = 1 ns)",
-    "tcg": "wall time under QEMU's TCG (columns interleaved, medians)",
-    "kvm": "wall time under KVM (columns interleaved, medians)",
+    "tcg": "wall time under QEMU's TCG (columns interleaved; medians ± distance of the quartiles)",
+    "kvm": "wall time under KVM (columns interleaved; medians ± distance of the quartiles)",
 }
 
 
