@@ -12,3 +12,4 @@ function(radon_mm_test name)
 endfunction()
 
 radon_mm_test(pagetype tests/unit/test_pagetype.c tests/unit/pagetype_model.c)
+radon_mm_test(mm_alloc tests/unit/test_alloc.c)
