@@ -13,3 +13,4 @@ endfunction()
 
 radon_mm_test(pagetype tests/unit/test_pagetype.c tests/unit/pagetype_model.c)
 radon_mm_test(mm_alloc tests/unit/test_alloc.c)
+radon_mm_test(grant tests/unit/test_grant.c)
