@@ -172,7 +172,8 @@ static void test_refused(void **state)
     /* Nothing of all that left a trace. */
     assert_int_equal(state_of(granted), before);
     assert_int_equal(entries[1].flags, GTF_permit_access | GTF_readonly);
-    assert_int_equal(entries[6].flags, GTF_permit_access);
+    for (uint32_t ref = 2; ref <= 6; ref++)
+        assert_int_equal(entries[ref].flags, ref == 4 ? GTF_accept_transfer : GTF_permit_access);
     for (unsigned int i = 0; i < 512; i++)
         assert_int_equal(*l1e(i), 0);
     assert_int_equal(map(1, GNTMAP_host_map | GNTMAP_readonly, 0).status, GNTST_okay);
@@ -182,16 +183,18 @@ static void test_refused(void **state)
 static void test_entry_changed(void **state)
 {
     struct gnttab_map_grant_ref a;
-    uint64_t before;
+    uint64_t before, own;
 
     (void)state;
     start();
     before = state_of(granted);
+    own = page_to_mfn(alloc_domain_pages(&mm_dom[0], 0, 0)).m;
     grant(9, GTF_permit_access, granted);
     a = map(9, GNTMAP_host_map, 0x3000);
-    assert_int_equal(set_entry(l1 + 3 * 8, 0, DOMID_SELF), 0);
+    assert_int_equal(set_entry(l1 + 3 * 8, own << 12 | E_P, DOMID_SELF), 0);
     assert_int_equal(state_of(granted), before + PGS_COUNT_ONE + PGS_TYPE_ONE);
     assert_int_equal(unmap(a.handle, 0x3000, 0), GNTST_general_error);
+    assert_int_equal(pte_frame(*l1e(3)), own);
     assert_int_equal(entries[9].flags, GTF_permit_access | GTF_reading | GTF_writing);
 
     /* What is left is dropped when the domain ends. */
