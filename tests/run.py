@@ -5,10 +5,12 @@ One line a test, one verdict line a stage, and last a line with the counts alone
 or programs are broken counts as one failed test: nothing that was to be tested passes in silence.
 """
 
+import concurrent.futures
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -22,6 +24,8 @@ CLANG_BUILD = os.path.join(BUILD, "clang")
 CTEST_LINE = re.compile(r"Test +#\d+: (\S+) \.*\s*(?:\*\*\*)?(Passed|Skipped|\S.*?) +([\d.]+) sec")
 GUEST_LINE = re.compile(r"(SUCCESS|SKIP|FAILURE|ERROR|CRASH)\s+(\S+) \(([\d.]+) s\) ?(.*)")
 OUTPUT_TAIL = 40  # lines of a failed command that are shown
+TRACE_MAX = 4000  # characters of a failed test's exception
+WORKERS = 2  # as many as machines may run at once
 
 
 class Tally:
@@ -29,11 +33,13 @@ class Tally:
 
     def __init__(self):
         self.counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
+        self.lock = threading.Lock()
 
     def add(self, stage, name, verdict, seconds, detail=""):
-        self.counts[verdict] += 1
         tail = ": " + detail if detail else ""
-        print("%-7s %s/%s (%.1f s)%s" % (verdict, stage, name, seconds, tail), flush=True)
+        with self.lock:
+            self.counts[verdict] += 1
+            print("%-7s %s/%s (%.1f s)%s" % (verdict, stage, name, seconds, tail), flush=True)
 
     def line(self, counts=None):
         counts = counts or self.counts
@@ -106,7 +112,7 @@ class _Report(unittest.TestResult):
         self._add(test, SKIPPED, reason)
 
     def _fail(self, test, error):
-        print(self._exc_info_to_string(error, test), flush=True)
+        print(self._exc_info_to_string(error, test)[-TRACE_MAX:], flush=True)
         self.bad = True
         self._add(test, FAILED, str(error[1]).split("\n", 1)[0][:120])
 
@@ -121,12 +127,23 @@ class _Report(unittest.TestResult):
             self._fail(subtest, err)
 
 
+def class_suites(suite):
+    """The suites that hold the tests of one class each; they may run side by side."""
+    for part in suite:
+        if not isinstance(part, unittest.TestSuite):
+            yield suite
+            return
+        yield from class_suites(part)
+
+
 def run_python(tally, stage, directory, patterns=()):
     """Every test_*.py of a folder, as unittest."""
     loader = unittest.TestLoader()
     loader.testNamePatterns = ["*%s*" % pattern for pattern in patterns] or None
     suite = loader.discover(os.path.join(ROOT, directory), top_level_dir=ROOT)
-    suite.run(_Report(tally, stage))
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        for done in [pool.submit(part.run, _Report(tally, stage)) for part in class_suites(suite)]:
+            done.result()
 
 
 def stage_machine(tally, options):

@@ -19,6 +19,7 @@ from .slots import machine_slot
 QEMU = "qemu-system-x86_64"
 POLL_S = 0.05
 KILL_GRACE_S = 5
+LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 CLOCKS = {
     "instr": ["-accel", "tcg", "-icount", "shift=0,sleep=off",
@@ -76,7 +77,7 @@ def arguments(boot, serial):
 
 def _die_with_parent():
     """In the child: the kernel ends QEMU when this process is gone, however it went."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def start(boot, serial, **streams):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Debian's kernel boots on 1, 2 and 4 CPUs and finds nothing to complain about that it does not also
-find on Xen, on the same machine."""
+find on Xen, on the same machine. In instruction time: the load of the host leaves no trace in dmesg."""
 
 import functools
 import unittest
@@ -14,24 +14,20 @@ COMMAND = "nproc; dmesg -r"
 
 @functools.lru_cache(None)
 def peer_texts(cpus):
-    """What the kernel prints on Xen; two boots, since some lines come only now and then."""
+    """What the kernel prints on Xen."""
     common.prepare(common.PEER)
-    found = set()
-    for _ in range(2):
-        result = run_machine(Spec(on=common.PEER, command=[COMMAND], cpus=cpus))
-        if result.reason:
-            raise RuntimeError("the peer: " + result.reason)
-        found |= common.texts(result.stdout.decode(errors="replace"))
-    return found
+    result = run_machine(Spec(on=common.PEER, command=[COMMAND], cpus=cpus, clock="instr"))
+    if result.reason:
+        raise RuntimeError("the peer: " + result.reason)
+    return common.texts(result.stdout.decode(errors="replace"))
 
 
 class Boot(common.Case):
     def check(self, cpus):
-        text = self.run_ok(COMMAND, cpus=cpus)
+        text = self.run_ok(COMMAND, cpus=cpus, clock="instr")
         count, _, dmesg = text.partition("\n")
         self.assertEqual(int(count), cpus)
-        self.assertIn("Linux version", dmesg)
-        self.assertIn("Booting paravirtualized kernel on Xen", dmesg)
+        self.assertTrue("Booting kernel on Xen" in dmesg, "not a guest of this kind")
         self.assertEqual(common.complaints(dmesg, peer_texts(cpus)), [])
 
     def test_1_cpu(self):
@@ -46,18 +42,23 @@ class Boot(common.Case):
     def test_every_cpu_feature(self):
         if common.ON == "xen":
             self.skipTest("Xen 4.17 crashes domain 0 on QEMU's -cpu max")
-        dmesg = self.run_ok("dmesg -r", cpus=2, cpu="max")
+        dmesg = self.run_ok("dmesg -r", cpus=2, cpu="max", clock="instr")
         self.assertEqual(common.complaints(dmesg, peer_texts(2)), [])
 
     def test_4_gib(self):
-        text = self.run_ok("grep MemTotal /proc/meminfo; head -c 1500M /dev/zero | tail -c 1400M | "
-                           "wc -c", memory=4096, dom0_memory=3072)
+        text = self.run_ok("grep MemTotal /proc/meminfo; dd if=/dev/zero of=/dev/shm/big "
+                           "bs=1M count=1400 2>/dev/null; wc -c < /dev/shm/big", memory=4096, dom0_memory=3072)
         self.assertGreater(int(text.split()[1]), 2800 * 1024)
         self.assertEqual(text.split()[-1], str(1400 << 20))
 
     def test_instruction_time_repeats(self):
         outputs = [self.run_ok("cat /proc/uptime; dmesg", clock="instr") for _ in range(2)]
-        self.assertEqual(outputs[0], outputs[1])
+        self.assertTrue(outputs[0] == outputs[1], self.first_difference(*outputs))
+
+    @staticmethod
+    def first_difference(one, other):
+        pairs = zip(one.splitlines(), other.splitlines())
+        return next((pair for pair in pairs if pair[0] != pair[1]), "one is longer")
 
 
 class Judge(unittest.TestCase):

@@ -17,9 +17,9 @@ class Devices(common.Case):
             with open(disk, "wb") as file:
                 file.truncate(DISK_MIB << 20)
             text = self.run_ok(
-                "head -c 20M /dev/urandom > /tmp/data && dd if=/tmp/data of=/dev/sda bs=1M conv=fsync "
+                "head -c 20971520 /dev/urandom > /tmp/data && dd if=/tmp/data of=/dev/sda bs=1M conv=fsync "
                 "2>/dev/null && echo 3 > /proc/sys/vm/drop_caches && "
-                "head -c 20M /dev/sda | md5sum && md5sum < /tmp/data", disk=disk, cpus=2)
+                "head -c 20971520 /dev/sda | md5sum && md5sum < /tmp/data", disk=disk, cpus=2)
             sums = text.split()
             self.assertEqual(sums[0], sums[2])
             with open(disk, "rb") as file:

@@ -6,7 +6,7 @@ from . import common
 SECONDS = 10
 STRESSORS = ("--fork 1 --vm 1 --vm-bytes 32M --mmap 1 --mmap-bytes 16M --mprotect 1 --futex 1 "
              "--signal 1 --pipe 1 --clock 1")
-TROUBLE = "WARNING|BUG|Oops|Call Trace|general protection|Bad page|lockup|stall"
+TROUBLE = "WARNING|BUG|Oops|Call Trace|general protection|Bad page|lockup|detected stall"
 
 
 class Stress(common.Case):
