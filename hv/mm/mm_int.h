@@ -154,6 +154,9 @@ static inline void unref_writable(struct page_info *pg)
 /* Take the page out of nobody's TLB: flush where `pg->stamp` says it may still be (tlb.c). */
 void tlb_flush_page(const struct page_info *pg);
 
+/* Let mm.lock go for a moment: interrupts, other vCPUs. */
+void mm_pause(struct domain *d);
+
 /* ------------------------------------------------------------------ page tables (tables.c) */
 
 /* Check and reference all entries of a page that is to become a table; all or nothing. */

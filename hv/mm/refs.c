@@ -6,7 +6,9 @@
  *                       after a flush of the TLBs that may still hold it as what it was
  *   writable            counted; any number of mappings
  *   L1-L4, descriptor   the first reference checks the contents (PGS_VALID when they are good), the
- *                       last one drops what the entries refer to
+ *                       last one drops what the entries refer to.  Both may take long and let mm.lock
+ *                       go in between: one reference, not PGS_VALID.  Others who want the type wait;
+ *                       who waits is busy at a higher level than who is waited for, so that ends
  *   read-only           the hypervisor's own, never without a reference
  */
 #include "mm_int.h"
@@ -49,10 +51,15 @@ static int validate_descriptors(const struct page_info *pg)
     return 0;
 }
 
-/*
- * The first reference of a type that needs a check was taken; do it.  Others who see the type
- * without PGS_VALID cannot be here: they would need mm.lock.
- */
+void mm_pause(struct domain *d)
+{
+    d->mm.tables_done = 0;
+    spin_unlock(&d->mm.lock);
+    preempt_point();
+    spin_lock(&d->mm.lock);
+}
+
+/* The first reference of a type that needs a check was taken; do it. */
 static int validate(struct page_info *pg, uint64_t type)
 {
     uint64_t old;
@@ -79,21 +86,23 @@ int get_page_type(struct page_info *pg, uint64_t type)
 {
     uint64_t old = READ_ONCE(pg->state), new, old_type;
 
-    do {
+    for (;;) {
         old_type = old & PGS_TYPE_MASK;
         if (old & (PGS_TCOUNT_FULL | PGS_COUNT_FULL))
             return -XEN_EBUSY;
+        new = (old & ~PGS_TYPE_MASK) + type + PGS_BOTH_ONE;
         if (old & PGS_TCOUNT_MASK) {
             if (old_type != type)
                 return -XEN_EINVAL;
-            /* A table referring to itself, seen while it is being checked. */
-            if (type != PGT_WRITABLE && !(old & PGS_VALID))
-                return -XEN_EINVAL;
-            new = old + PGS_BOTH_ONE;
-        } else {
-            new = (old & ~PGS_TYPE_MASK) + type + PGS_BOTH_ONE;
+            if (type != PGT_WRITABLE && !(old & PGS_VALID)) {
+                mm_pause(pg->owner);
+                old = READ_ONCE(pg->state);
+                continue;
+            }
         }
-    } while (!state_cas(pg, &old, new));
+        if (state_cas(pg, &old, new))
+            break;
+    }
 
     if (old & PGS_TCOUNT_MASK)
         return 0;
@@ -115,10 +124,11 @@ void put_page_type(struct page_info *pg)
         new = old - PGS_BOTH_ONE;
         if ((new & PGS_TCOUNT_MASK) == 0) {
             if (state_is_live_table(old)) {
-                /* mm.lock is held: the count cannot rise meanwhile. */
-                table_devalidate(pg->owner, pg, old & PGS_TYPE_MASK);
-                __atomic_and_fetch(&pg->state, ~PGS_VALID, __ATOMIC_SEQ_CST);
-                old = READ_ONCE(pg->state);
+                /* From now on nobody changes an entry, nor takes a reference. */
+                if (state_cas(pg, &old, old & ~PGS_VALID)) {
+                    table_devalidate(pg->owner, pg, old & PGS_TYPE_MASK);
+                    old = READ_ONCE(pg->state);
+                }
                 continue;
             }
             new &= ~PGS_VALID;

@@ -136,19 +136,27 @@ static int upper_runs(uint64_t *t, unsigned int end, unsigned int *at, entry_fn 
     return rc;
 }
 
+/* L1 tables checked or emptied between two pauses: some 10,000 instructions each, if full. */
+#define TABLES_BATCH 64
+
+static void count_table(struct domain *d, uint64_t type)
+{
+    if (type == PGT_L2 && ++d->mm.tables_done >= TABLES_BATCH)
+        mm_pause(d);
+}
+
 static int upper_drop_one(struct domain *d, uint64_t *e, uint64_t type)
 {
-    (void)d;
-    (void)type;
     upper_put(*e);
+    count_table(d, type);
     return 0;
 }
 
-static void upper_drop(uint64_t *t, uint64_t type, unsigned int end)
+static void upper_drop(struct domain *d, uint64_t *t, uint64_t type, unsigned int end)
 {
     unsigned int at = 0;
 
-    upper_runs(t, end, &at, upper_drop_one, NULL, type);
+    upper_runs(t, end, &at, upper_drop_one, d, type);
 }
 
 static int upper_validate_one(struct domain *d, uint64_t *e, uint64_t type)
@@ -157,6 +165,7 @@ static int upper_validate_one(struct domain *d, uint64_t *e, uint64_t type)
 
     if (rc == 0)
         *e |= PTE_USER;
+    count_table(d, type);
     return rc;
 }
 
@@ -166,7 +175,7 @@ static int upper_validate(struct domain *d, uint64_t *t, uint64_t type)
     int rc = upper_runs(t, TABLE_ENTRIES, &at, upper_validate_one, d, type);
 
     if (unlikely(rc))
-        upper_drop(t, type, at);
+        upper_drop(d, t, type, at);
     return rc;
 }
 
@@ -187,12 +196,11 @@ void table_devalidate(struct domain *d, struct page_info *pg, uint64_t type)
 {
     uint64_t *t = page_to_virt(pg);
 
-    (void)d;
     if (type == PGT_L1) {
         l1_drop(t, TABLE_ENTRIES);
         return;
     }
-    upper_drop(t, type, TABLE_ENTRIES);
+    upper_drop(d, t, type, TABLE_ENTRIES);
     if (type == PGT_L4)
         memset(&t[HV_L4_FIRST], 0, sizeof(hv_l4_slots));
 }

@@ -53,26 +53,31 @@ int l1_update(struct domain *d, struct domain *owner, uint64_t *e, uint64_t new_
     return 0;
 }
 
-static int upper_update(struct domain *d, uint64_t type, uint64_t *e, uint64_t new_entry,
-                        enum update_mode mode, uint64_t expected)
+/* The table's own reference keeps it what it is while mm.lock may be let go. */
+static int upper_update(struct domain *d, struct page_info *pg, uint64_t type, uint64_t *e,
+                        uint64_t new_entry, enum update_mode mode, uint64_t expected)
 {
-    uint64_t old = READ_ONCE(*e);
-    int rc;
+    int rc = get_page_type(pg, type);
+    uint64_t old = 0;
 
+    if (rc)
+        return rc;
     if (new_entry & PTE_P) {
         new_entry |= PTE_USER;
         rc = upper_get(d, new_entry, type);
         if (rc)
-            return rc;
+            goto out;
     }
+    old = READ_ONCE(*e);
     if (!entry_store(e, old, new_entry, mode, expected)) {
-        if (new_entry & PTE_P)
-            upper_put(new_entry);
-        return -XEN_EAGAIN;
+        old = new_entry;
+        rc = -XEN_EAGAIN;
     }
     if (old & PTE_P)
         upper_put(old);
-    return 0;
+out:
+    put_page_type(pg);
+    return rc;
 }
 
 int table_update(struct domain *d, struct domain *owner, struct page_info *pg, uint64_t *e,
@@ -86,7 +91,7 @@ int table_update(struct domain *d, struct domain *owner, struct page_info *pg, u
         return -XEN_EINVAL;
     if (type == PGT_L4 && hv_l4_slot(((uintptr_t)e / 8) % TABLE_ENTRIES))
         return -XEN_EINVAL;
-    return upper_update(d, type, e, new_entry, mode, expected);
+    return upper_update(d, pg, type, e, new_entry, mode, expected);
 }
 
 /* ------------------------------------------------------------------ mmu_update */

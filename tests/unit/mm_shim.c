@@ -14,6 +14,7 @@ struct cpu mm_cpu[2];
 struct cpu *cpus[NR_CPUS];
 uint32_t nr_cpus;
 void (*mm_on_flush)(unsigned int cpu);
+void (*mm_on_preempt)(void);
 long mm_guest_accesses_left = -1;
 
 static struct vcpu_hot vcpu_hot_page[2];
@@ -87,6 +88,7 @@ void mm_machine_reset(uint64_t ram_first)
 {
     struct mem_region ram = { ram_first << PAGE_SHIFT, (uint64_t)MM_FRAMES << PAGE_SHIFT };
 
+    mm_on_preempt = NULL;
     memset(mm_dom, 0, sizeof(mm_dom));
     memset(mm_vcpu, 0, sizeof(mm_vcpu));
     memset(vcpu_hot_page, 0, sizeof(vcpu_hot_page));
@@ -128,6 +130,8 @@ void preempt_point(void)
         if (spin_is_locked(&mm_dom[i].mm.lock) || spin_is_locked(&mm_dom[i].mm.page_lock))
             abort();
     }
+    if (mm_on_preempt)
+        mm_on_preempt();
 }
 
 void printk(const char *fmt, ...)

@@ -61,6 +61,8 @@ void mm_run_as(unsigned int dom);
 void mm_migrate(unsigned int dom, unsigned int cpu);
 /* Called at each flush of everything on a CPU; NULL = nobody. */
 extern void (*mm_on_flush)(unsigned int cpu);
+/* Called at each preemption point, with no lock held; NULL = nobody. */
+extern void (*mm_on_preempt)(void);
 /* Guest memory accesses beyond this many fail; -1 = never. */
 extern long mm_guest_accesses_left;
 

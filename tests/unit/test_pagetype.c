@@ -693,6 +693,52 @@ static void test_descriptors(void **state)
     assert_int_equal(set_entry(l1, frame << 12 | E_P | E_RW, DOMID_SELF), 0);
 }
 
+static struct { uint64_t l1, l2, other; unsigned int pauses; } paused;
+
+/* What another vCPU of the domain may try while an L2 table is being checked or emptied. */
+static void meddle(void)
+{
+    paused.pauses++;
+    mm_on_preempt = NULL;
+    assert_int_equal(set_entry(paused.l2 << 12, 0, DOMID_SELF), -XEN_EINVAL);
+    assert_int_equal(set_entry(paused.other, paused.l2 << 12 | E_P | E_RW, DOMID_SELF), -XEN_EINVAL);
+    assert_int_equal(mmuext(MMUEXT_PIN_L3_TABLE, paused.l2), -XEN_EINVAL);
+    assert_int_equal(mmuext(MMUEXT_PIN_L1_TABLE, paused.l1), 0);
+    assert_int_equal(mmuext(MMUEXT_UNPIN_TABLE, paused.l1), 0);
+    mm_on_preempt = meddle;
+}
+
+/* Large tables let others run in the middle, who then see neither a table nor a writable page. */
+static void test_pauses(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    start(14);
+    paused.other = small_tree(0);
+    mm_on_flush = NULL;
+    paused.l1 = page_to_mfn(alloc_domain_pages(&mm_dom[0], 0, 0)).m;
+    paused.l2 = page_to_mfn(alloc_domain_pages(&mm_dom[0], 0, 0)).m;
+    before = mfn_to_page(MFN(paused.l1))->state;
+    for (unsigned int i = 0; i < 512; i++)
+        mm_ram[paused.l2 * 512 + i] = paused.l1 << 12 | E_P | E_RW;
+    paused.pauses = 0;
+    mm_on_preempt = meddle;
+    assert_int_equal(mmuext(MMUEXT_PIN_L2_TABLE, paused.l2), 0);
+    assert_int_equal(paused.pauses, 8);
+    assert_int_equal((mfn_to_page(MFN(paused.l1))->state & PGS_TCOUNT_MASK) / PGS_TYPE_ONE, 512);
+    assert_int_equal(mmuext(MMUEXT_UNPIN_TABLE, paused.l2), 0);
+    assert_int_equal(paused.pauses, 16);
+    assert_int_equal(mfn_to_page(MFN(paused.l1))->state & ~PGS_TYPE_MASK, before);
+
+    /* The same with a refusal at the end. */
+    mm_ram[paused.l2 * 512 + 511] = paused.l2 << 12 | E_P;
+    assert_int_equal(mmuext(MMUEXT_PIN_L2_TABLE, paused.l2), -XEN_EINVAL);
+    assert_int_equal(paused.pauses, 32);
+    assert_int_equal(mfn_to_page(MFN(paused.l1))->state & ~PGS_TYPE_MASK, before);
+    mm_on_preempt = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -701,6 +747,7 @@ int main(void)
         cmocka_unit_test(test_preserve_ad),
         cmocka_unit_test(test_shared_pages),
         cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_random),
     };
 

@@ -11,7 +11,9 @@
  * else while it is mapped.
  *
  * Locks: domain->mm.lock guards the contents and the types L1-L4 of a domain's page tables (table
- * types are got and put only with it held); counts are atomic.  Order: mm.lock (the caller's
+ * types are got and put only with it held); counts are atomic.  Getting or putting a table type of
+ * level 2 to 4 may let the lock go for a moment, so that much work stays interruptible: what was
+ * read under the lock before is then to be read again.  Order: mm.lock (the caller's
  * domain first, one at a time), then mm.page_lock, then the heap's lock.
  */
 #ifndef HV_MM_H
@@ -123,6 +125,7 @@ static inline uint64_t get_gpfn(mfn_t mfn)
 
 struct domain_mm {
     spinlock_t lock;           /* page tables of the domain */
+    uint32_t tables_done;      /* under lock: tables checked or emptied since it was last let go */
     spinlock_t page_lock;      /* what follows */
     uint32_t first_page;       /* list of its frames (by mfn), 0 = empty: those with PGS_ALLOC, */
     uint32_t first_dying;      /* and those that it gave up but that are still referred to */
