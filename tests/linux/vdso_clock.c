@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The clock as programs read it: without a system call (a seccomp filter kills the process that makes
- * one), never backwards, on whatever CPU it is moved to.
+ * The clock as programs read it: never backwards, on whatever CPU the process is moved to; with the
+ * argument "strict" also without a system call (a seccomp filter kills the process that makes one).
  */
 #define _GNU_SOURCE
 #include <stdbool.h>
@@ -42,11 +42,11 @@ static bool forbid_clock_calls(void)
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-static int reader(void)
+static int reader(bool strict)
 {
     int64_t mono = now(CLOCK_MONOTONIC), real = now(CLOCK_REALTIME);
 
-    if (!forbid_clock_calls())
+    if (strict && !forbid_clock_calls())
         return NO_FILTER;
     for (int i = 0; i < READS; i++) {
         int64_t mono2 = now(CLOCK_MONOTONIC), real2 = now(CLOCK_REALTIME);
@@ -59,13 +59,14 @@ static int reader(void)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    bool strict = argc > 1 && strcmp(argv[1], "strict") == 0;
     int bad = 0;
 
     for (int i = 0; i < 4; i++)
         if (fork() == 0)
-            syscall(SYS_exit, reader());
+            syscall(SYS_exit, reader(strict));
     for (int i = 0; i < 4; i++) {
         int status;
 
