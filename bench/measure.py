@@ -77,7 +77,9 @@ class Progress:
                 return
             self.reported = now
             left = (now - self.started) / self.done * (self.total - self.done)
-            note("%d of %d rows measured, about %d s left" % (self.done, self.total, left))
+            known = self.done * 10 >= self.total  # the first figure contains a boot
+            note("%d of %d rows measured%s" % (self.done, self.total,
+                                               ", about %d s left" % left if known else ""))
 
 
 def _failed_run(reason):
