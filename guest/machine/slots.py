@@ -4,10 +4,14 @@
 import contextlib
 import fcntl
 import os
+import sys
 import time
 
-DIRECTORY = "/tmp/radon-slots"
+from .paths import note
+
+DIRECTORY = os.environ.get("RADON_SLOTS", "/tmp/radon-slots")
 SLOTS = ("slot0", "slot1")
+TELL_S = 5  # a person at a terminal learns why nothing happens
 
 
 def _open(name):
@@ -25,7 +29,11 @@ def machine_slot():
     with contextlib.suppress(PermissionError):
         os.chmod(DIRECTORY, 0o777)
     held = None
+    tell_at = time.monotonic() + TELL_S
     while held is None:
+        if sys.stderr.isatty() and time.monotonic() > tell_at:
+            note("waiting: two machines run on this host already")
+            tell_at = float("inf")
         for name in SLOTS:
             descriptor = _open(name)
             try:
