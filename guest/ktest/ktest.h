@@ -49,6 +49,12 @@ void check_equal(uint64_t got, uint64_t want, const char *text, const char *file
 /* One line case: a hypercall's result against what is documented. */
 void expect_result(const char *what, long got, long want);
 #define expect(call, want) expect_result(#call, call, want)
+/* As above where no header names the errno: any error will do. */
+#define expect_error(call)                                                                         \
+    do {                                                                                           \
+        test_case("%s", #call);                                                                    \
+        check((long)(call) < 0 && (long)(call) > -4096);                                           \
+    } while (0)
 
 /* ---- vCPUs ---- */
 
