@@ -151,6 +151,13 @@ def stage_machine(tally, options):
     run_python(tally, "machine", "tests/machine", options.match)
 
 
+def stage_bench(tally, options):
+    """The benchmark's programs, documents and commands."""
+    build.build_tree(target="rbench")
+    build.build_tree(target="rbench-tiny")
+    run_python(tally, "bench", "tests/bench", options.match)
+
+
 def stage_guest(tally, options):
     """Own PV kernels in QEMU."""
     command = [sys.executable, "tests/guest/run.py", "--on", options.on]
@@ -178,8 +185,8 @@ def stage_linux(tally, options):
     run_python(tally, "linux", "tests/linux", options.match)
 
 
-STAGES = {"build": stage_build, "unit": stage_unit, "machine": stage_machine, "guest": stage_guest,
-          "linux": stage_linux}
+STAGES = {"build": stage_build, "unit": stage_unit, "machine": stage_machine, "bench": stage_bench,
+          "guest": stage_guest, "linux": stage_linux}
 EXAMPLES = """examples:
   ./radon test                        everything
   ./radon test build unit             two stages
@@ -196,7 +203,7 @@ def parser():
     top.add_argument("--on", choices=("radon", "xen"), default="radon",
                      help="what the stages guest and linux run on (default: radon)")
     top.add_argument("--match", action="append", default=[], metavar="TEXT",
-                     help="only tests of the stages machine and linux with TEXT in their name")
+                     help="only tests of the stages machine, bench and linux with TEXT in their name")
     return top
 
 
@@ -220,7 +227,7 @@ def main(argv):
     for name in options.stages:
         if name not in STAGES:
             top.error("no stage %s: one of %s" % (name, " ".join(STAGES)))
-    deps.ensure("build", "run", "test", "xen")
+    deps.ensure("build", "run", "test", "xen", "bench")
     tally = Tally()
     for name in options.stages or STAGES:
         run_stage(tally, name, options)

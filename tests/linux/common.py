@@ -17,7 +17,7 @@ from guest.machine.paths import BUILD, ROOT
 ON = os.environ.get("RADON_TEST_ON", "radon")
 PEER = "xen"
 PROGRAMS = os.path.join(BUILD, "tests", "linux")
-TIMEOUT_S = 180
+TIMEOUT_S = 120
 WORST = re.compile(r"WARNING|BUG|Oops|Call Trace|general protection|Bad page|lockup|hung_task|"
                    r"soft lockup|rcu.*stall|Kernel panic")
 WARNING_LEVEL = 4  # KERN_WARNING; lower is worse
