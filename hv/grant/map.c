@@ -55,8 +55,8 @@ static uint32_t handle_new(struct grant_table *gt, const struct grant_map *map)
 }
 
 /*
- * Take the host and device parts (`parts`) out of a handle, so that nobody else undoes them; *map is
- * what it was.  False if there is no such handle or it lacks one of them.
+ * Take the host and device parts (`parts`) out of a handle, so that nobody else undoes them; *map
+ * is what it was.  False if there is no such handle or it lacks one of them.
  */
 static bool handle_claim(struct grant_table *gt, uint32_t handle, uint16_t parts,
                          struct grant_map *map)

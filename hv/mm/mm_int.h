@@ -257,9 +257,9 @@ static inline int l1_set(struct domain *d, uint64_t *e, uint64_t new_entry)
 }
 
 /*
- * L1 entry for va under the L4 table, in the direct map; NULL if there is no L1.  Under mm.lock every
- * present entry of a table reached from a held L4 names a checked table of the next level in RAM, so
- * a walk looks at nothing but the present bits.
+ * L1 entry for va under the L4 table, in the direct map; NULL if there is no L1.  Under mm.lock
+ * every present entry of a table reached from a held L4 names a checked table of the next level in
+ * RAM, so a walk looks at nothing but the present bits.
  */
 static inline uint64_t *walk_to_l1e(mfn_t l4, uint64_t va)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Direct writes to page tables: the guest's instruction faulted because page tables are mapped read-only;
- * what it would have stored goes the way of mmu_update.
+ * Direct writes to page tables: the guest's instruction faulted because page tables are mapped
+ * read-only; what it would have stored goes the way of mmu_update.
  */
 #include "hv/guest.h"
 

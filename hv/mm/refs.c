@@ -39,14 +39,18 @@ void put_page(struct page_info *pg)
         page_last_ref(pg, old);
 }
 
-/* Check GDT/LDT contents. */
+/* Check GDT/LDT contents, and raise privilege levels; nobody can write to the page meanwhile. */
 static int validate_descriptors(const struct page_info *pg)
 {
-    const uint64_t *desc = page_to_virt(pg);
+    uint64_t *desc = page_to_virt(pg);
 
     for (unsigned int i = 0; i < PAGE_SIZE / sizeof(*desc); i++) {
-        if (!seg_desc_permitted(desc[i]))
+        uint64_t fixed = desc[i];
+
+        if (!seg_desc_fix(&fixed))
             return -XEN_EINVAL;
+        if (fixed != desc[i])
+            desc[i] = fixed;
     }
     return 0;
 }

@@ -133,8 +133,8 @@ long op_change_reservation(struct domain *caller, unsigned long cmd, unsigned lo
 /* ------------------------------------------------------------------ exchange */
 
 /*
- * Work goes in chunks of the larger of both extent sizes: nr_in extents of `in` for nr_out of `out`,
- * one of both numbers being 1.
+ * Work goes in chunks of the larger of both extent sizes: nr_in extents of `in` for nr_out of
+ * `out`, one of both numbers being 1.
  */
 struct exchange {
     struct extents in, out;

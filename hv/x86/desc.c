@@ -262,21 +262,6 @@ long set_ldt(struct vcpu *v, uint64_t va, uint32_t entries)
     return 0;
 }
 
-bool descriptor_ok(uint64_t desc)
-{
-    unsigned int dpl = (desc >> 45) & 3;
-
-    if (!(desc & (1UL << 47)))
-        return true; /* not present: never used by the processor */
-    if (!(desc & (1UL << 44)))
-        return false; /* system descriptors and gates would lead into ring 0 */
-    /*
-     * Rings 1 and 2 are supervisor for paging and must not be entered; ring 0 cannot be: every
-     * CS and SS that the hypervisor loads for a guest has RPL 3.
-     */
-    return dpl == 3 || dpl == 0;
-}
-
 long do_update_descriptor(HCALL_ARGS2(maddr, desc))
 {
     struct domain *d = current()->domain;
@@ -284,7 +269,7 @@ long do_update_descriptor(HCALL_ARGS2(maddr, desc))
     struct page_info *pg;
     long rc;
 
-    if ((maddr & 7) || !mfn_valid(mfn) || !descriptor_ok(desc))
+    if ((maddr & 7) || !mfn_valid(mfn) || !seg_desc_fix(&desc))
         return -XEN_EINVAL;
     pg = mfn_to_page(mfn);
     spin_lock(&d->mm.lock);

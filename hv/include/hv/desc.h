@@ -23,7 +23,5 @@ void desc_switch_to(struct cpu *cpu, struct vcpu *v);
 void desc_release(struct vcpu *v);
 /* As the set_gdt hypercall, for any v that is current or not running; -XEN_EINVAL. */
 int vcpu_set_gdt(struct vcpu *v, const mfn_t *frames, unsigned int entries);
-/* Whether a guest may have this 8-byte descriptor in a table (AMD APM volume 2, 4.7). */
-bool descriptor_ok(uint64_t desc);
 
 #endif

@@ -326,12 +326,20 @@ long do_mmuext_op(unsigned long ops, unsigned long count, unsigned long pdone,
 long do_memory_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
                   unsigned long a5, unsigned long a6);
 
-/* Whether a guest may have this in its GDT or LDT: not present, or a code or data segment. */
-static inline bool seg_desc_permitted(uint64_t desc)
+/*
+ * A descriptor that a guest wants in its GDT or LDT, made safe; false if it cannot be.  Not present:
+ * the processor never uses it.  Code and data segments get DPL 3: rings 0 to 2 are the hypervisor's in
+ * paging's eyes, and a guest kernel, which runs in ring 3, must be able to load the segments that
+ * it made for ring 0.  System descriptors and gates would lead into ring 0.
+ */
+static inline bool seg_desc_fix(uint64_t *desc)
 {
-    const uint64_t present = 1UL << 47, code_or_data = 1UL << 44;
+    const uint64_t present = 1UL << 47, code_or_data = 1UL << 44, dpl = 3UL << 45;
 
-    return !(desc & present) || (desc & code_or_data);
+    if (!(*desc & present))
+        return true;
+    *desc |= dpl;
+    return *desc & code_or_data;
 }
 
 /* Given by hv/x86: MMUEXT_SET_LDT. */
