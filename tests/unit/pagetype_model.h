@@ -4,8 +4,8 @@
  *
  * It knows no counts and no transitions.  Its state is what the guests said: owners, pins, base
  * pointers, and the words in pages.  From these alone model_derive() works out which pages are
- * tables of which level and how often each frame is mapped; an operation must be accepted iff the state
- * after it (with the entry that it replaces still counted) is one where nothing is table and
+ * tables of which level and how often each frame is mapped; an operation must be accepted iff the
+ * state after it (with the entry that it replaces still counted) is one where nothing is table and
  * writable, or table of two levels, and nobody maps what is not his.
  */
 #ifndef TESTS_PAGETYPE_MODEL_H

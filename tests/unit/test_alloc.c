@@ -90,7 +90,8 @@ static void test_blocks(void **state)
         bool want = step % 4000 < 2000 ? rng(3) : !rng(3);
 
         if (want) {
-            unsigned int order = rng(3) ? 0 : (unsigned int)rng(6), flags = rng(2) ? ALLOC_NO_SCRUB : 0;
+            unsigned int order = rng(3) ? 0 : (unsigned int)rng(6);
+            unsigned int flags = rng(2) ? ALLOC_NO_SCRUB : 0;
             struct page_info *pg = alloc_pages(order, flags);
 
             if (!pg) {

@@ -271,7 +271,7 @@ static void test_copy(void **state)
     assert_int_equal(to[39] | to[140], 0);
     assert_int_equal(entries[2].flags, GTF_permit_access | GTF_readonly);
 
-    /* Not into a read-only grant, not into a page table, not beyond the page, not others' frames. */
+    /* Not into a read-only grant or a page table, not beyond the page, not others' frames. */
     assert_int_equal(run_copy(copy_op(own, 2, GNTCOPY_dest_gref)), GNTST_bad_gntref);
     assert_int_equal(run_copy(copy_op(2, l1 >> 12, GNTCOPY_source_gref)), GNTST_bad_page);
     assert_int_equal(run_copy(copy_op(2, granted, GNTCOPY_source_gref)), GNTST_bad_page);
@@ -310,7 +310,8 @@ static void test_table(void **state)
     assert_int_equal(grant_op(GNTTABOP_setup_table, &setup, 1), 0);
     assert_int_equal(setup.status, GNTST_okay);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(set_entry(l1 + 8 * (unsigned)i, frames[i] << 12 | E_P | E_RW, DOMID_SELF), 0);
+        assert_int_equal(set_entry(l1 + 8 * (unsigned)i, frames[i] << 12 | E_P | E_RW, DOMID_SELF),
+                         0);
     assert_int_equal(grant_op(GNTTABOP_setup_table, &setup, 2), -XEN_EINVAL);
     setup.nr_frames = GRANT_MAX_FRAMES + 1;
     assert_int_equal(grant_op(GNTTABOP_setup_table, &setup, 1), 0);

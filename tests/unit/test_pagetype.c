@@ -595,7 +595,7 @@ static void test_foreign_flush(void **state)
     }
 }
 
-/* An unprivileged domain may name nobody else, nor devices; frames beyond the machine are refused. */
+/* An unprivileged domain may name nobody else, nor devices, nor frames beyond the machine. */
 static void test_foreign_refused(void **state)
 {
     uint64_t l1, frame;
@@ -701,7 +701,8 @@ static void meddle(void)
     paused.pauses++;
     mm_on_preempt = NULL;
     assert_int_equal(set_entry(paused.l2 << 12, 0, DOMID_SELF), -XEN_EINVAL);
-    assert_int_equal(set_entry(paused.other, paused.l2 << 12 | E_P | E_RW, DOMID_SELF), -XEN_EINVAL);
+    assert_int_equal(set_entry(paused.other, paused.l2 << 12 | E_P | E_RW, DOMID_SELF),
+                     -XEN_EINVAL);
     assert_int_equal(mmuext(MMUEXT_PIN_L3_TABLE, paused.l2), -XEN_EINVAL);
     assert_int_equal(mmuext(MMUEXT_PIN_L1_TABLE, paused.l1), 0);
     assert_int_equal(mmuext(MMUEXT_UNPIN_TABLE, paused.l1), 0);
