@@ -76,6 +76,7 @@ int vcpu_initialise(struct vcpu *v, const struct vcpu_guest_context *c)
     memcpy(regs, &c->user_regs, offsetof(struct cpu_user_regs, es));
     regs->cs |= 3;
     regs->ss |= 3;
+    v->iopl = (regs->rflags & X86_EFLAGS_IOPL) >> 12; /* virtual, never the processor's */
     regs->rflags = (regs->rflags & X86_EFLAGS_FREE) | X86_EFLAGS_IF | X86_EFLAGS_FIXED;
     v->hot->flags = (v->hot->flags & ~0xffu) | (c->flags & VGCF_in_kernel ? 1 : 0);
     v->ds = c->user_regs.ds, v->es = c->user_regs.es;

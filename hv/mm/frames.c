@@ -8,6 +8,7 @@
 
 uint64_t max_mfn;
 uint64_t hv_l4_slots[HV_L4_LAST - HV_L4_FIRST + 1];
+uint64_t idle_cr3;
 
 #define MAX_DENIED 64
 

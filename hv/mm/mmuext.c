@@ -131,7 +131,7 @@ int mm_set_user_l4(struct vcpu *v, mfn_t l4)
     if (rc == 0) {
         old = v->user_l4;
         v->user_l4 = none ? MFN(0) : l4;
-        v->hot->user_cr3 = none ? 0 : mfn_to_paddr(l4);
+        v->hot->user_cr3 = none ? idle_cr3 : mfn_to_paddr(l4);
         l4_put(old);
     }
     spin_unlock(&d->mm.lock);
@@ -146,7 +146,7 @@ void mm_drop_l4s(struct vcpu *v)
     l4_put(v->kernel_l4);
     l4_put(v->user_l4);
     v->kernel_l4 = v->user_l4 = MFN(0);
-    v->hot->kernel_cr3 = v->hot->user_cr3 = 0;
+    v->hot->kernel_cr3 = v->hot->user_cr3 = idle_cr3;
     spin_unlock(&d->mm.lock);
 }
 

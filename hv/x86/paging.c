@@ -15,7 +15,6 @@
 
 extern uint64_t boot_l4[512];
 
-uint64_t idle_cr3;
 
 static uint64_t *idle_l4;
 static uint64_t vmap_next = VMAP_BASE;

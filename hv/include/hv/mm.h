@@ -82,6 +82,8 @@ _Static_assert(sizeof(struct page_info) == 32, "frame table entries are 32 bytes
 extern uint64_t max_mfn;
 /* The hypervisor's L4 slots HV_L4_FIRST..HV_L4_LAST; filled at boot (hv/boot). */
 extern uint64_t hv_l4_slots[16];
+/* CR3 of the address space without a guest: what is loaded where a vCPU has no L4. */
+extern uint64_t idle_cr3;
 
 static inline bool mfn_valid(mfn_t mfn)
 {

@@ -26,9 +26,6 @@
 #define HV_RX (PTE_P | PTE_A)
 #define HV_UC (HV_RW | PTE_PCD | PTE_PWT)
 
-/* CR3 of the address space without a guest. */
-extern uint64_t idle_cr3;
-
 /* Memory regions that boot took or must not touch; see hv/boot/start.c. */
 struct boot_memory {
     struct mem_region ram[128];
