@@ -10,7 +10,6 @@ test's own fault: what fails on the peer, Xen, is wrong in the test); CRASH (no 
 """
 import argparse
 import dataclasses
-import fcntl
 import glob
 import gzip
 import os
@@ -24,8 +23,11 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, ROOT)
+
+from guest.machine.slots import machine_slot  # noqa: E402
+
 HERE = os.path.join(ROOT, "tests", "guest")
-SLOTS = os.environ.get("RADON_SLOTS", "/tmp/radon-slots")
 VERDICT = re.compile(r"ktest: verdict (SUCCESS|SKIP|ERROR|FAILURE) (\S+): (.*)")
 GRACE_S = 1.0  # how long a machine may take to end once its verdict is out
 
@@ -42,6 +44,7 @@ class Settings:
     timeout: float = 60
     hv_options: str = ""
     cpu: str = ""
+    module: int = 0  # bytes of a module to load beside the kernel
     crash: list = dataclasses.field(default_factory=list)  # texts a dying domain must leave
     known: dict = dataclasses.field(default_factory=dict)  # hypervisor -> reason for SKIP
 
@@ -59,7 +62,7 @@ def read_settings(name):
     with open(os.path.join(HERE, name, "main.c"), encoding="utf-8") as source:
         for key, value in re.findall(r"ktest-run: (\w+) (.*)", source.read()):
             value = value.strip()
-            if key in ("smp", "memory"):
+            if key in ("smp", "memory", "module"):
                 setattr(found, key, int(value))
             elif key == "timeout":
                 found.timeout = float(value)
@@ -96,25 +99,12 @@ def hypervisor_image(on, build, scratch):
     return path
 
 
-class Slot:
-    """One of the two places for a QEMU on this machine; held while one runs."""
-
-    def __enter__(self):
-        os.makedirs(SLOTS, exist_ok=True)
-        while True:
-            for i in (0, 1):
-                handle = open(os.path.join(SLOTS, f"slot{i}"), "a", encoding="ascii")
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    handle.close()
-                    continue
-                self.handle = handle
-                return self
-            time.sleep(0.2)
-
-    def __exit__(self, *unused):
-        self.handle.close()
+def module_file(scratch, size):
+    """A module whose byte i is i * 7 + i // 256, modulo 256: what the tests expect."""
+    path = os.path.join(scratch, f"module-{size}")
+    with open(path, "wb") as target:
+        target.write(bytes((i * 7 + i // 256) & 255 for i in range(size)))
+    return path
 
 
 def command_line(image, kernel, on, settings):
@@ -128,6 +118,8 @@ def command_line(image, kernel, on, settings):
                "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
                "-kernel", image, "-append", f"{hv_options} {settings.hv_options}".strip(),
                "-initrd", f"{kernel} word={os.path.basename(kernel)}"]
+    if settings.module:
+        command[-1] += "," + module_file(os.path.dirname(kernel), settings.module)
     if settings.cpu:
         command += ["-cpu", settings.cpu]
     return command
@@ -162,7 +154,7 @@ def watch(process, settings):
 
 
 def run_machine(command, settings):
-    with Slot():
+    with machine_slot():
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT)
         start = time.monotonic()

@@ -17,7 +17,7 @@ add_library(ktest OBJECT EXCLUDE_FROM_ALL ${GUEST_KTEST_SOURCES})
 target_compile_options(ktest PRIVATE $<$<COMPILE_LANGUAGE:C>:${GUEST_TEST_FLAGS}>
     $<$<COMPILE_LANGUAGE:ASM>:-g -I${GUEST_KTEST_DIR}>)
 
-add_custom_target(guest-tests)
+add_custom_target(guest-tests ALL)
 foreach(main IN LISTS GUEST_TEST_MAINS)
     get_filename_component(folder ${main} DIRECTORY)
     get_filename_component(name ${folder} NAME)
@@ -27,7 +27,7 @@ foreach(main IN LISTS GUEST_TEST_MAINS)
         RUNTIME_OUTPUT_DIRECTORY ${GUEST_TESTS_OUT} LINK_DEPENDS ${GUEST_KTEST_DIR}/ktest.lds)
     target_compile_options(guest-${name} PRIVATE $<$<COMPILE_LANGUAGE:C>:${GUEST_TEST_FLAGS}>
         $<$<COMPILE_LANGUAGE:ASM>:-g -I${GUEST_KTEST_DIR}>)
-    target_link_options(guest-${name} PRIVATE -nostdlib -static -no-pie
+    target_link_options(guest-${name} PRIVATE -nostdlib -static
         -Wl,-T,${GUEST_KTEST_DIR}/ktest.lds -Wl,--build-id=none -Wl,-z,max-page-size=4096
         -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments)
     add_dependencies(guest-tests guest-${name})
