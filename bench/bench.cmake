@@ -17,8 +17,3 @@ foreach(program rbench rbench-tiny)
     set_target_properties(${program} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endforeach()
-
-add_test(NAME bench_python
-    COMMAND python3 -B -m unittest discover -s tests/bench -t .
-    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-set_tests_properties(bench_python PROPERTIES TIMEOUT 120)

@@ -38,15 +38,15 @@ struct event_count {
 
 /* What a row's process leaves in shared memory for the parent. */
 struct result {
-    unsigned taken;               /* samples recorded */
-    uint64_t ops;                 /* operations (bytes) in each sample */
-    int64_t ns[MAX_SAMPLES];      /* time of the sample, clock reads taken off */
+    unsigned taken;                /* samples recorded */
+    uint64_t ops;                  /* operations (bytes) in each sample */
+    int64_t ns[MAX_SAMPLES];       /* time of the sample, clock reads taken off */
     int64_t overhead[MAX_SAMPLES]; /* to be subtracted: see bench_overhead */
     bool has_overhead;
-    bool counted;                 /* events[] is filled in */
+    bool counted; /* events[] is filled in */
     struct event_count events[MAX_EVENTS];
-    uint64_t event_ops;           /* operations during which they were counted */
-    char error[ERROR_LEN];        /* "" or why the row failed */
+    uint64_t event_ops;    /* operations during which they were counted */
+    char error[ERROR_LEN]; /* "" or why the row failed */
 };
 
 struct settings {
@@ -63,11 +63,11 @@ struct bench {
     const struct row *row;
     const struct settings *set;
     struct result *out;
-    uint64_t ops;      /* operations the row is to do in a sample */
-    unsigned samples;  /* to be recorded */
-    unsigned warmup;   /* to be done before */
-    unsigned done;     /* samples finished, warm-up included */
-    bool counting;     /* this is the run that counts events, not the timed one */
+    uint64_t ops;     /* operations the row is to do in a sample */
+    unsigned samples; /* to be recorded */
+    unsigned warmup;  /* to be done before */
+    unsigned done;    /* samples finished, warm-up included */
+    bool counting;    /* this is the run that counts events, not the timed one */
     int64_t clock_cost;
     uint64_t begin;
 };
@@ -118,7 +118,7 @@ int bench_fork(struct bench *b);
 bool read_all(int fd, void *buf, size_t len);
 bool write_all(int fd, const void *buf, size_t len);
 
-#define ROW(id, title, art, prow, unit, kind, calls, fn, p1, p2, samples, ops, help) \
+#define ROW(id, title, art, prow, unit, kind, calls, fn, p1, p2, samples, ops, help)               \
     void fn(struct bench *b);
 #include "../rows.def"
 #undef ROW

@@ -10,17 +10,17 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-const char *const event_names[MAX_EVENTS] = {"PAGE-FAULTS", "CONTEXT-SWITCHES", "CPU-MIGRATIONS",
-                                             "MAJOR-FAULTS"};
+const char *const event_names[MAX_EVENTS] = { "PAGE-FAULTS", "CONTEXT-SWITCHES", "CPU-MIGRATIONS",
+                                              "MAJOR-FAULTS" };
 
-static int counter_fd[MAX_EVENTS] = {-1, -1, -1, -1};
+static int counter_fd[MAX_EVENTS] = { -1, -1, -1, -1 };
 static uint64_t start_count[MAX_EVENTS];
 static bool start_known[MAX_EVENTS];
 
 static int counter_open(const char *name)
 {
     struct perf_event_attr attr;
-    pfm_perf_encode_arg_t arg = {.attr = &attr, .size = sizeof(arg)};
+    pfm_perf_encode_arg_t arg = { .attr = &attr, .size = sizeof(arg) };
 
     memset(&attr, 0, sizeof(attr));
     if (pfm_get_os_event_encoding(name, PFM_PLM0 | PFM_PLM3, PFM_OS_PERF_EVENT, &arg) !=

@@ -51,7 +51,7 @@ static _Noreturn void bad_usage(const char *what, const char *arg)
 static _Noreturn void row_process(const struct row *row, const struct settings *set,
                                   struct result *out, bool counting)
 {
-    struct bench b = {.row = row, .set = set, .out = out, .warmup = WARMUP, .counting = counting};
+    struct bench b = { .row = row, .set = set, .out = out, .warmup = WARMUP, .counting = counting };
 
     setpgid(0, 0);
     b.samples = counting ? 1 : set->samples ? set->samples : row->samples;
@@ -69,7 +69,7 @@ static _Noreturn void row_process(const struct row *row, const struct settings *
 static int wait_limited(int pid, unsigned seconds)
 {
     sigset_t child;
-    struct timespec limit = {.tv_sec = seconds};
+    struct timespec limit = { .tv_sec = seconds };
     int status = 0;
 
     sigemptyset(&child);
@@ -199,63 +199,91 @@ static double factor(const char *text)
 }
 
 static const struct option options[] = {
-    {"rows", required_argument, NULL, 'r'},    {"json", no_argument, NULL, 'j'},
-    {"samples", required_argument, NULL, 'n'}, {"scale", required_argument, NULL, 's'},
-    {"no-events", no_argument, NULL, 'e'},     {"dir", required_argument, NULL, 'd'},
-    {"prepare", no_argument, NULL, 'p'},       {"tiny", required_argument, NULL, 't'},
-    {"settle", required_argument, NULL, 'w'},  {"timeout", required_argument, NULL, 'o'},
-    {"list", no_argument, NULL, 'l'},          {"list-json", no_argument, NULL, 'L'},
-    {"help", no_argument, NULL, 'h'},          {"version", no_argument, NULL, 'v'},
-    {NULL, 0, NULL, 0},
+    { "rows", required_argument, NULL, 'r' },
+    { "json", no_argument, NULL, 'j' },
+    { "samples", required_argument, NULL, 'n' },
+    { "scale", required_argument, NULL, 's' },
+    { "no-events", no_argument, NULL, 'e' },
+    { "dir", required_argument, NULL, 'd' },
+    { "prepare", no_argument, NULL, 'p' },
+    { "tiny", required_argument, NULL, 't' },
+    { "settle", required_argument, NULL, 'w' },
+    { "timeout", required_argument, NULL, 'o' },
+    { "list", no_argument, NULL, 'l' },
+    { "list-json", no_argument, NULL, 'L' },
+    { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'v' },
+    { NULL, 0, NULL, 0 },
 };
 
-int main(int argc, char **argv)
-{
-    struct settings set = {.dir = "/tmp", .scale = 1, .events = true, .settle_ms = 100,
-                           .timeout_s = 120};
-    const char *list = NULL;
-    bool json = false, bare = false, ok = true;
-    bool chosen[MAX_ROWS];
-    struct result *out;
-    sigset_t child;
+/* What the command line asks for beside the settings. */
+struct request {
+    const char *rows;
+    bool json, prepare;
+};
 
-    set.tiny = tiny_beside_us();
+/* Fill in settings and request. Options that print and end do so here. */
+static void parse_options(int argc, char **argv, struct settings *set, struct request *req)
+{
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        /* clang-format off */
         switch (c) {
-        case 'r': list = optarg; break;
-        case 'j': json = true; break;
-        case 'n': set.samples = number(optarg, MAX_SAMPLES); break;
-        case 's': set.scale = factor(optarg); break;
-        case 'e': set.events = false; break;
-        case 'd': set.dir = optarg; break;
-        case 'p': bare = true; break;
-        case 't': set.tiny = optarg; break;
-        case 'w': set.settle_ms = number(optarg, 60000); break;
-        case 'o': set.timeout_s = number(optarg, 86400); break;
-        case 'l': report_list(false); return 0;
-        case 'L': report_list(true); return 0;
-        case 'h': fputs(usage, stdout); return 0;
-        case 'v': puts("rbench " RADON_VERSION); return 0;
-        default: fputs("see rbench --help\n", stderr); return 2;
+        case 'r': req->rows = optarg; break;
+        case 'j': req->json = true; break;
+        case 'p': req->prepare = true; break;
+        case 'n': set->samples = number(optarg, MAX_SAMPLES); break;
+        case 's': set->scale = factor(optarg); break;
+        case 'e': set->events = false; break;
+        case 'd': set->dir = optarg; break;
+        case 't': set->tiny = optarg; break;
+        case 'w': set->settle_ms = number(optarg, 60000); break;
+        case 'o': set->timeout_s = number(optarg, 86400); break;
+        case 'l': report_list(false); exit(0);
+        case 'L': report_list(true); exit(0);
+        case 'h': fputs(usage, stdout); exit(0);
+        case 'v': puts("rbench " RADON_VERSION); exit(0);
+        default: fputs("see rbench --help\n", stderr); exit(2);
         }
+        /* clang-format on */
     }
     if (optind < argc)
         bad_usage("unexpected argument: ", argv[optind]);
-    select_rows(list, chosen);
+}
+
+/* Deaths of rows are waited for with sigtimedwait. */
+static void block_child_signal(void)
+{
+    sigset_t child;
+
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    struct settings set = {
+        .dir = "/tmp", .scale = 1, .events = true, .settle_ms = 100, .timeout_s = 120
+    };
+    struct request req = { 0 };
+    bool chosen[MAX_ROWS], ok = true;
+    struct result *out;
+
+    set.tiny = tiny_beside_us();
+    parse_options(argc, argv, &set, &req);
+    select_rows(req.rows, chosen);
     out = mmap(NULL, sizeof(*out), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (out == MAP_FAILED) {
         fprintf(stderr, "rbench: out of memory\n");
         return 1;
     }
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &child, NULL);
-    if (bare)
+    block_child_signal();
+    if (req.prepare)
         prepare(&set);
     use_first_cpu();
-    report_environment(&set, json);
+    report_environment(&set, req.json);
     for (size_t i = 0; i < row_count; i++)
         if (chosen[i])
-            ok &= run_row(&rows[i], &set, out, json);
+            ok &= run_row(&rows[i], &set, out, req.json);
     return ok ? 0 : 1;
 }

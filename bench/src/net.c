@@ -14,7 +14,7 @@
 
 bool net_loopback_up(void)
 {
-    struct ifreq req = {.ifr_name = "lo"};
+    struct ifreq req = { .ifr_name = "lo" };
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     bool up;
 
@@ -31,8 +31,7 @@ bool net_loopback_up(void)
 
 void net_tcp_pair(struct bench *b, int fd[2])
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET,
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(addr);
     int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
 

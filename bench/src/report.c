@@ -10,8 +10,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-static const char *const unit_names[] = {"ns", "MB/s"};
-static const char *const kind_names[] = {"latency", "bandwidth", "compute"};
+static const char *const unit_names[] = { "ns", "MB/s" };
+static const char *const kind_names[] = { "latency", "bandwidth", "compute" };
 
 /* Print a JSON string. */
 static void json_string(const char *s)
@@ -55,11 +55,16 @@ static const char *file_system(const char *dir)
     if (statfs(dir, &fs) < 0)
         return "unknown";
     switch ((unsigned long)fs.f_type) {
-    case 0x01021994: return "tmpfs";
-    case 0x858458f6: return "ramfs";
-    case 0xef53: return "ext4";
-    case 0x794c7630: return "overlayfs";
-    default: return "unknown";
+    case 0x01021994:
+        return "tmpfs";
+    case 0x858458f6:
+        return "ramfs";
+    case 0xef53:
+        return "ext4";
+    case 0x794c7630:
+        return "overlayfs";
+    default:
+        return "unknown";
     }
 }
 
@@ -74,8 +79,8 @@ static void flush(void)
 void report_environment(const struct settings *set, bool json)
 {
     static const char clock[] = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-    struct utsname u = {0};
-    struct timespec res = {0};
+    struct utsname u = { 0 };
+    struct timespec res = { 0 };
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
     uname(&u);

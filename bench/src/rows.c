@@ -2,8 +2,8 @@
 /* The rows of rows.def. */
 #include "bench.h"
 
-#define ROW(id, title, art, prow, unit, kind, calls, fn, p1, p2, samples, ops, help) \
-    {#id, title, art, prow, UNIT_##unit, KIND_##kind, calls, fn, p1, p2, samples, ops, help},
+#define ROW(id, title, art, prow, unit, kind, calls, fn, p1, p2, samples, ops, help)               \
+    { #id, title, art, prow, UNIT_##unit, KIND_##kind, calls, fn, p1, p2, samples, ops, help },
 const struct row rows[] = {
 #include "../rows.def"
 };

@@ -66,7 +66,7 @@ void row_null_write(struct bench *b)
 /* Make DIR/rbench.d1/d2/file, so that the path has some components to walk. */
 static void make_deep_file(struct bench *b, char *path, size_t size)
 {
-    static const char *const parts[] = {"/rbench.d1", "/d2"};
+    static const char *const parts[] = { "/rbench.d1", "/d2" };
     int len = snprintf(path, size, "%s", b->set->dir);
 
     for (int i = 0; i < 2; i++) {
@@ -132,7 +132,7 @@ void row_select_tcp(struct bench *b)
         bench_start(b);
         for (uint64_t i = 0; i < b->ops; i++) {
             fd_set ready = watch;
-            struct timeval zero = {0, 0};
+            struct timeval zero = { 0, 0 };
 
             ok &= select(last + 1, &ready, NULL, NULL, &zero) == 0;
         }

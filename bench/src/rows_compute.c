@@ -34,7 +34,7 @@ static void fill(struct work *w, uint32_t seed)
 /* Shell sort, gaps of Ciura. */
 static void sort(uint32_t *v, int n)
 {
-    static const int gaps[] = {8858, 3937, 1750, 701, 301, 132, 57, 23, 10, 4, 1};
+    static const int gaps[] = { 8858, 3937, 1750, 701, 301, 132, 57, 23, 10, 4, 1 };
 
     for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++)
         for (int i = gaps[g]; i < n; i++) {

@@ -10,7 +10,7 @@
 /* Fork, run `argv` in the child (or end at once when NULL), wait for it to end with status 0. */
 static void spawn(struct bench *b, char *const argv[])
 {
-    static char *const no_env[] = {NULL};
+    static char *const no_env[] = { NULL };
     int status, pid = bench_fork(b);
 
     if (pid == 0) {
@@ -44,14 +44,14 @@ void row_fork(struct bench *b)
 
 void row_exec(struct bench *b)
 {
-    char *argv[] = {(char *)b->set->tiny, NULL};
+    char *argv[] = { (char *)b->set->tiny, NULL };
 
     spawn_samples(b, argv);
 }
 
 void row_sh(struct bench *b)
 {
-    char *argv[] = {"/bin/sh", "-c", (char *)b->set->tiny, NULL};
+    char *argv[] = { "/bin/sh", "-c", (char *)b->set->tiny, NULL };
 
     spawn_samples(b, argv);
 }

@@ -18,7 +18,7 @@ static void count_signal(int sig)
 
 static void install(struct bench *b, int sig, void (*handler)(int))
 {
-    struct sigaction act = {.sa_handler = handler};
+    struct sigaction act = { .sa_handler = handler };
 
     if (sigaction(sig, &act, NULL) < 0)
         bench_fail(b, "sigaction: errno %d", errno);
@@ -26,7 +26,7 @@ static void install(struct bench *b, int sig, void (*handler)(int))
 
 void row_sig_install(struct bench *b)
 {
-    struct sigaction act = {.sa_handler = count_signal};
+    struct sigaction act = { .sa_handler = count_signal };
 
     while (bench_more(b)) {
         bool ok = true;

@@ -175,7 +175,7 @@ static void make_ring(struct bench *b, struct ring *r)
  */
 static void no_wakeup_preemption(struct bench *b)
 {
-    struct sched_param param = {0};
+    struct sched_param param = { 0 };
 
     if (sched_setscheduler(0, SCHED_BATCH, &param) < 0)
         bench_fail(b, "sched_setscheduler: errno %d", errno);
@@ -184,7 +184,7 @@ static void no_wakeup_preemption(struct bench *b)
 /* p1: processes, p2: KiB of working set. */
 void row_ctx(struct bench *b)
 {
-    struct ring r = {.size = b->row->p1, .words = b->row->p2 * 1024 / sizeof(word_t)};
+    struct ring r = { .size = b->row->p1, .words = b->row->p2 * 1024 / sizeof(word_t) };
     struct ring alone = r;
     word_t *set = make_set(b, r.words);
     uint64_t rounds = b->ops > r.size ? b->ops / r.size : 1;

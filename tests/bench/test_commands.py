@@ -1,28 +1,23 @@
 # SPDX-License-Identifier: MIT
 """`radon bench compare`, `report` and the refusals of `radon bench`: exit statuses and words."""
 
-import contextlib
-import io
 import os
+import subprocess
+import sys
 import tempfile
 import unittest
 
-from bench import cli, document as doc
-from guest.machine.errors import UsageError
+from bench import document as doc
+from guest.machine.paths import ROOT
 
 from . import samples
 
 
 def call(*argv):
-    """(exit status, stdout, stderr) as the `radon` command would give them."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            status = cli.main(list(argv))
-        except UsageError as error:
-            status = error.status
-            err.write(str(error))
-    return status, out.getvalue(), err.getvalue()
+    """(exit status, stdout, stderr) of the command."""
+    done = subprocess.run([sys.executable, "-B", os.path.join(ROOT, "radon"), "bench", *argv],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
 
 
 class Commands(unittest.TestCase):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The part of rbench that all rows share. Promised: warm-up samples are not recorded, what a row
- * subtracts is subtracted from its own sample, the run that counts events records no time, a failing
- * row says why, the median is one, and rows.def has no two rows of one name.
+ * subtracts is subtracted from its own sample, the run that counts events records no time, a
+ * failing row says why, the median is one, and rows.def has no two rows of one name.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,14 +19,14 @@
 
 #include "report.h"
 
-static const struct row latency = {.id = "t", .title = "t", .unit = UNIT_NS};
-static const struct row bandwidth = {.id = "b", .title = "b", .unit = UNIT_MBS};
-static const struct settings set = {.dir = "/tmp", .tiny = "/bin/true", .scale = 1};
+static const struct row latency = { .id = "t", .title = "t", .unit = UNIT_NS };
+static const struct row bandwidth = { .id = "b", .title = "b", .unit = UNIT_MBS };
+static const struct settings set = { .dir = "/tmp", .tiny = "/bin/true", .scale = 1 };
 
 static void test_warmup_is_not_recorded(void **state)
 {
-    struct result out = {0};
-    struct bench b = {.row = &latency, .set = &set, .out = &out, .samples = 3, .warmup = 2};
+    struct result out = { 0 };
+    struct bench b = { .row = &latency, .set = &set, .out = &out, .samples = 3, .warmup = 2 };
     unsigned turns = 0;
 
     (void)state;
@@ -45,8 +45,8 @@ static void test_warmup_is_not_recorded(void **state)
 
 static void test_clock_reads_are_taken_off(void **state)
 {
-    struct result out = {0};
-    struct bench b = {.row = &latency, .set = &set, .out = &out, .samples = 1};
+    struct result out = { 0 };
+    struct bench b = { .row = &latency, .set = &set, .out = &out, .samples = 1 };
 
     (void)state;
     b.clock_cost = 1000000000;
@@ -57,9 +57,10 @@ static void test_clock_reads_are_taken_off(void **state)
 
 static void test_counting_records_no_time(void **state)
 {
-    struct result out = {0};
-    struct bench b = {.row = &latency, .set = &set, .out = &out, .samples = 1, .warmup = 1,
-                      .counting = true};
+    struct result out = { 0 };
+    struct bench b = {
+        .row = &latency, .set = &set, .out = &out, .samples = 1, .warmup = 1, .counting = true
+    };
 
     (void)state;
     while (bench_more(&b)) {
@@ -75,7 +76,7 @@ static void test_counting_records_no_time(void **state)
 
 static void test_values(void **state)
 {
-    struct result out = {.taken = 3, .ops = 10, .ns = {1000, 300, 500}};
+    struct result out = { .taken = 3, .ops = 10, .ns = { 1000, 300, 500 } };
 
     (void)state;
     assert_true(sample_value(&latency, &out, 0) == 100.0);
@@ -108,7 +109,7 @@ static struct result *run_row(const struct row *row, const struct settings *s)
     int status, pid = fork();
 
     if (pid == 0) {
-        struct bench b = {.row = row, .set = s, .out = out, .samples = 2, .warmup = 1};
+        struct bench b = { .row = row, .set = s, .out = out, .samples = 2, .warmup = 1 };
 
         b.ops = row->ops / 10 ? row->ops / 10 : 1;
         row->run(&b);
@@ -160,7 +161,7 @@ static void test_missing_program_fails_the_row(void **state)
 static void test_missing_directory_fails_the_row(void **state)
 {
     struct settings s = set;
-    static const char *const ids[] = {"stat", "create_0k", "mmap", "page_fault"};
+    static const char *const ids[] = { "stat", "create_0k", "mmap", "page_fault" };
 
     (void)state;
     s.dir = "/nonexistent";
