@@ -80,6 +80,14 @@ static uint64_t dom0_pages(const struct boot_options *o)
     return want >> PAGE_SHIFT;
 }
 
+/* max: in dom0_mem limits what domain 0 may take; without it, ballooning may go to all memory. */
+static uint64_t dom0_max_pages(const struct boot_options *o)
+{
+    uint64_t max = mem_amount_bytes(&o->dom0_mem.max, total_frames() << PAGE_SHIFT);
+
+    return max ? max >> PAGE_SHIFT : ~0UL;
+}
+
 static void allocate(struct build *b)
 {
     uint64_t pfn = 0;
@@ -91,7 +99,6 @@ static void allocate(struct build *b)
     b->p2m = alloc_hv_pages(order);
     if (!b->p2m)
         panic("too little memory for domain 0's P2M");
-    b->d->mm.max_pages = b->nr_pages;
     for (order = MAX_ORDER; pfn < b->nr_pages;) {
         struct page_info *pg = NULL;
 
@@ -381,6 +388,7 @@ void dom0_build(const struct boot_info *boot, const struct boot_options *o)
         if (!vcpu_create(b.d, i))
             panic("too little memory for vCPU %u of domain 0", i);
     start_vcpu(&b);
+    b.d->mm.max_pages = dom0_max_pages(o);
     kernel_unload(&b.kernel);
     free_hv_pages(b.p2m, b.p2m_order);
     hv_log(LOG_INFO, "domain 0: %lu MiB, %u vCPUs, entry %lx, %s\n", b.nr_pages >> 8, b.d->nr_vcpus,

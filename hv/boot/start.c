@@ -105,6 +105,24 @@ static void __init init_memory(void)
     paging_heap_ready();
 }
 
+/* What domain 0 is told of the machine: the firmware's map, and the APICs as reserved. */
+static void __init publish_memory_map(void)
+{
+    static struct mem_map_entry map[BOOT_MEM_MAX];
+    struct boot_mem_region *mem = boot.mem;
+
+    for (uint32_t i = 0; i < acpi.nr_ioapics && boot.mem_count < BOOT_MEM_MAX - 1; i++)
+        mem[boot.mem_count++] = (struct boot_mem_region){ acpi.ioapic[i].address, PAGE_SIZE,
+                                                          BOOT_MEM_RESERVED };
+    if (acpi.lapic_address && boot.mem_count < BOOT_MEM_MAX)
+        mem[boot.mem_count++] = (struct boot_mem_region){ acpi.lapic_address, 0x100000,
+                                                          BOOT_MEM_RESERVED };
+    boot_mem_sanitise(mem, &boot.mem_count);
+    for (unsigned int i = 0; i < boot.mem_count; i++)
+        map[i] = (struct mem_map_entry){ mem[i].base, mem[i].length, mem[i].type };
+    mm_set_machine_map(map, boot.mem_count);
+}
+
 static void __init init_first_cpu(struct vcpu_hot *boot_hot)
 {
     struct cpu *cpu;
@@ -166,8 +184,9 @@ void __init hv_start(uint32_t magic, uint32_t info)
     features_detect();
     init_memory();
     init_first_cpu(boot_hot);
-    if (!acpi_init(boot.rsdp_length ? (uint64_t)0 : 0))
+    if (!acpi_init(0)) /* searched for in the BIOS's places; multiboot 2 gives a copy only */
         hv_log(LOG_WARNING, "no ACPI tables\n");
+    publish_memory_map();
     irq_init(&acpi);
     time_init();
     sched_init(options.sched);

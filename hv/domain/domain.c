@@ -79,7 +79,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 
     if (!v)
         return NULL;
-    v->hot->flags = HOT_KERNEL | HOT_ODD_SYSCALL;
+    v->hot->flags = HOT_KERNEL | HOT_ODD_SYSCALL | HOT_ODD_NO_USER;
     v->hot->kernel_frame = 1UL << 47; /* faults until stack_switch */
     /* Beyond the legacy ones a vCPU has to register its vcpu_info; until then it is a dummy. */
     v->hot->info = id < XEN_LEGACY_MAX_VCPUS ? &d->shared->vcpu_info[id] : hv_alloc(sizeof(struct vcpu_info));

@@ -38,6 +38,7 @@ const hypercall_fn hypercall_table[NR_HYPERCALLS] = {
 #define __HYPERVISOR_sched_op_compat 6
 #define __HYPERVISOR_event_channel_op_compat 16
 #define __HYPERVISOR_physdev_op_compat 19
+#define __HYPERVISOR_mca __HYPERVISOR_arch_0
 #include "hv/hypercalls.def"
 #undef HYPERCALL
 
@@ -143,7 +144,8 @@ long do_xen_version(HCALL_ARGS2(cmd, arg))
 /* ------------------------------------------------------------------ vm_assist */
 
 #define ASSISTS_PV64                                                                               \
-    (1UL << VMASST_TYPE_writable_pagetables | 1UL << VMASST_TYPE_architectural_iopl)
+    (1UL << VMASST_TYPE_writable_pagetables | 1UL << VMASST_TYPE_architectural_iopl |              \
+     1UL << VMASST_TYPE_runstate_update_flag)
 
 long do_vm_assist(HCALL_ARGS2(cmd, type))
 {

@@ -43,7 +43,7 @@ static void set_callbacks(struct vcpu *v, const struct vcpu_guest_context *c)
     v->hot->syscall_rip = c->syscall_callback_eip;
     v->syscall_masks_events = c->flags & VGCF_syscall_disables_events;
     if (v->syscall_masks_events && c->syscall_callback_eip)
-        v->hot->flags &= ~HOT_ODD_SYSCALL;
+        hot_clear_odd(v->hot, HOT_ODD_SYSCALL);
     for (unsigned int i = 0; i < 256; i++)
         v->traps[i] = (struct guest_trap){ c->trap_ctxt[i].address, c->trap_ctxt[i].cs,
                                            c->trap_ctxt[i].flags };
@@ -152,8 +152,7 @@ static long op_register_info(struct vcpu *v, uint64_t arg)
     memcpy(to, from, sizeof(*to));
     v->vcpu_info_page = mfn_to_paddr(MFN(r.mfn));
     v->hot->info = to;
-    if (v->id >= XEN_LEGACY_MAX_VCPUS)
-        hv_free(from, sizeof(*from));
+    /* A dummy area is kept: another CPU may be about to write to it. */
     event_info_moved(v);
     return 0;
 }

@@ -132,6 +132,10 @@ int mm_set_user_l4(struct vcpu *v, mfn_t l4)
         old = v->user_l4;
         v->user_l4 = none ? MFN(0) : l4;
         v->hot->user_cr3 = none ? idle_cr3 : mfn_to_paddr(l4);
+        if (none)
+            hot_set_odd(v->hot, HOT_ODD_NO_USER);
+        else
+            hot_clear_odd(v->hot, HOT_ODD_NO_USER);
         l4_put(old);
     }
     spin_unlock(&d->mm.lock);

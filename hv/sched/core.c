@@ -64,11 +64,30 @@ void runstate_get(struct vcpu *v, struct vcpu_runstate_info *out)
     out->time[out->state] += now_ns() - out->state_entry_time;
 }
 
+/*
+ * Copy the runstate to the guest.  With the update flag the guest, which may read it on another CPU,
+ * sees the top bit of state_entry_time while it changes (public/vcpu.h, XEN_RUNSTATE_UPDATE).
+ */
+static void runstate_publish(struct vcpu *v)
+{
+    const uint64_t at = v->runstate_area + offsetof(struct vcpu_runstate_info, state_entry_time);
+    struct vcpu_runstate_info info = v->runstate;
+
+    if (!(v->domain->vm_assist & (1UL << VMASST_TYPE_runstate_update_flag))) {
+        copy_to_guest_or_not(v->runstate_area, &info, 1);
+        return;
+    }
+    info.state_entry_time |= XEN_RUNSTATE_UPDATE;
+    if (!put_guest_u64(at, info.state_entry_time) || !copy_to_guest(v->runstate_area, &info, 1))
+        return;
+    put_guest_u64(at, v->runstate.state_entry_time);
+}
+
 /* Write the registered areas; the vCPU's kernel address space is loaded. */
 static void update_guest_areas(struct vcpu *v)
 {
     if (v->runstate_area)
-        copy_to_guest_or_not(v->runstate_area, &v->runstate, 1);
+        runstate_publish(v);
     if (v->time_area && v->time_dirty)
         time_update_vcpu(v);
 }

@@ -4,7 +4,7 @@
  * that the lean paths of entry.S leave.
  *
  * A bounce frame, upwards from the guest's new stack pointer (public/arch-x86/xen-x86_64.h and
- * what PV kernels expect): [ds es fs gs] rcx r11 [error code] rip cs+mask rflags rsp ss.
+ * what PV kernels expect): rcx r11 [ds es fs gs] [error code] rip cs+mask rflags rsp ss.
  */
 #include "hv/asm.h"
 #include "hv/entry.h"
@@ -24,7 +24,7 @@ static void set_mode(struct vcpu_hot *h, uint8_t kernel)
 void enter_kernel_mode(struct vcpu *v)
 {
     set_mode(v->hot, 1);
-    v->hot->flags &= ~HOT_ODD_MASKED_USER;
+    hot_clear_odd(v->hot, HOT_ODD_MASKED_USER);
     write_cr3(v->hot->kernel_cr3);
     __asm__ volatile("swapgs" ::: "memory");
 }
@@ -33,7 +33,7 @@ void enter_user_mode(struct vcpu *v)
 {
     set_mode(v->hot, 0);
     if (v->hot->info->evtchn_upcall_mask)
-        v->hot->flags |= HOT_ODD_MASKED_USER;
+        hot_set_odd(v->hot, HOT_ODD_MASKED_USER);
     write_cr3(v->hot->user_cr3);
     __asm__ volatile("swapgs" ::: "memory");
 }
@@ -60,6 +60,8 @@ void bounce(struct cpu_user_regs *regs, uint64_t target, unsigned int flags, uin
     if (!target)
         domain_crash_current("no handler for what the guest caused (vector %u, rip %lx)",
                              regs->entry_vector, regs->rip);
+    frame[n++] = regs->rcx;
+    frame[n++] = regs->r11;
     if (flags & BOUNCE_FAILSAFE) {
         uint16_t s[4];
 
@@ -68,8 +70,6 @@ void bounce(struct cpu_user_regs *regs, uint64_t target, unsigned int flags, uin
         for (unsigned int i = 0; i < 4; i++)
             frame[n++] = s[i];
     }
-    frame[n++] = regs->rcx;
-    frame[n++] = regs->r11;
     if (flags & BOUNCE_ERROR_CODE)
         frame[n++] = error_code;
     frame[n++] = regs->rip;
@@ -132,8 +132,11 @@ static void iret_general(struct cpu_user_regs *regs)
 
     if (!copy_from_guest(&frame, regs->rsp, 1))
         domain_crash_current("iret: no frame at %lx", regs->rsp);
-    if ((frame.cs & 3) == 3)
+    if ((frame.cs & 3) == 3) {
+        if (v->hot->flags & HOT_ODD_NO_USER)
+            domain_crash_current("iret to user mode at %lx without user page tables", frame.rip);
         enter_user_mode(v);
+    }
     if (v->domain->vm_assist & (1UL << VMASST_TYPE_architectural_iopl))
         v->iopl = (frame.rflags >> 12) & 3;
     regs->rax = frame.rax;
@@ -155,13 +158,13 @@ static void iret_general(struct cpu_user_regs *regs)
     v->hot->info->evtchn_upcall_mask = !(frame.rflags & X86_EFLAGS_IF);
     if (!vcpu_in_kernel(v)) {
         if (v->hot->info->evtchn_upcall_mask)
-            v->hot->flags |= HOT_ODD_MASKED_USER;
+            hot_set_odd(v->hot, HOT_ODD_MASKED_USER);
         else
-            v->hot->flags &= ~HOT_ODD_MASKED_USER;
+            hot_clear_odd(v->hot, HOT_ODD_MASKED_USER);
     }
     v->nmi_masked = false;
     if (v->nmi_pending)
-        v->hot->flags |= HOT_ODD_NMI;
+        hot_set_odd(v->hot, HOT_ODD_NMI);
 }
 
 void do_slow_syscall(struct cpu_user_regs *regs)

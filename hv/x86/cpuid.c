@@ -65,10 +65,14 @@ static void leaf_1(struct vcpu *v, uint32_t r[4])
         17 /* PSE36 */, 21 /* DS */, 22 /* ACPI */, 29 /* TM */,
     };
 
+    uint32_t mce = r[3] & (1u << 7 | 1u << 14);
+
     for (unsigned int i = 0; i < ARRAY_SIZE(no_ecx); i++)
         r[2] &= ~(1u << no_ecx[i]);
     for (unsigned int i = 0; i < ARRAY_SIZE(no_edx); i++)
         r[3] &= ~(1u << no_edx[i]);
+    if (v->domain->privileged)
+        r[3] |= mce; /* domain 0 sees the machine-check architecture, with no banks */
     r[2] |= 1u << 31; /* hypervisor */
     r[2] &= ~(1u << 27);
     if (v->vcr4 & X86_CR4_OSXSAVE)

@@ -135,8 +135,8 @@ bool pci_io_write(struct vcpu *v, uint16_t port, unsigned int size, uint32_t val
 /* What the hypervisor drives itself. */
 static bool is_own_port(uint16_t port)
 {
+    /* The 8254 is domain 0's: the hypervisor is done with it, and its interrupt is masked. */
     return port == 0x20 || port == 0x21 || port == 0xa0 || port == 0xa1 || /* 8259s */
-           (port >= 0x40 && port <= 0x43) ||                               /* 8254 */
            serial_owns_port(port);
 }
 

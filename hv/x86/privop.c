@@ -168,6 +168,8 @@ static enum emul_rc op_read_msr(struct emul_ctxt *c, uint32_t nr, uint64_t *valu
     case MSR_PAT:
         *value = rdmsr(MSR_PAT);
         return EMUL_OK;
+    case 0x179: /* machine-check capabilities: no banks */
+    case 0x17a: /* machine-check status */
     case 0x17:  /* platform id */
     case 0x8b:  /* microcode revision */
     case 0xfe:  /* MTRR capabilities: none */
@@ -206,6 +208,7 @@ static enum emul_rc op_write_msr(struct emul_ctxt *c, uint32_t nr, uint64_t valu
     case MSR_PAT:
         return value == rdmsr(MSR_PAT) ? EMUL_OK : EMUL_UNHANDLEABLE;
     case MSR_APIC_BASE:
+    case 0x17a:
     case 0x8b:
     case 0x79:
         return EMUL_OK; /* ignored */

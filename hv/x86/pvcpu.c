@@ -59,9 +59,9 @@ static void set_syscall_callback(struct vcpu *v, uint64_t address, bool mask)
     v->hot->syscall_rip = address;
     v->syscall_masks_events = mask;
     if (address && mask)
-        v->hot->flags &= ~HOT_ODD_SYSCALL;
+        hot_clear_odd(v->hot, HOT_ODD_SYSCALL);
     else
-        v->hot->flags |= HOT_ODD_SYSCALL;
+        hot_set_odd(v->hot, HOT_ODD_SYSCALL);
 }
 
 static struct callback *callback_slot(struct vcpu *v, unsigned int type)

@@ -119,6 +119,9 @@ struct trampoline_params { uint64_t cr3, stack, entry, argument; };
 static uint64_t ap_tsc;
 static volatile bool ap_alive;
 
+/* The layout that guests are promised (public/xen.h): WB WT UC- UC WC WP UC UC. */
+#define XEN_PAT 0x050100070406UL
+
 void cpu_init_registers(void)
 {
     uint64_t cr4 = read_cr4() | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
@@ -127,6 +130,7 @@ void cpu_init_registers(void)
         cr4 |= X86_CR4_SMEP;
     write_cr4(cr4);
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NX);
+    wrmsr(MSR_PAT, XEN_PAT);
     fpu_init_cpu();
 }
 

@@ -17,21 +17,25 @@
 #include "hv/x86.h"
 
 /*
- * int n of the guest reaches an IDT gate of DPL 0: #GP with the vector in the error code
- * (SDM volume 3, 6.13: IDT bit set, EXT clear).  The guest's own trap table decides.
+ * int n of the guest reaches an IDT gate of DPL 0: #GP with the IDT bit in the error code and EXT
+ * clear (SDM volume 3, 6.13).  The guest's own trap table decides: level 0 is for nobody, 1 and 2
+ * for its kernel.  The vector is taken from the instruction, since QEMU's TCG doubles the one in
+ * the error code.
  */
 static bool software_interrupt(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current();
-    unsigned int vector = (regs->error_code >> 3) & 0xff;
+    const struct guest_trap *t;
+    uint8_t insn[2];
 
-    if ((regs->error_code & 7) != 2)
+    if ((regs->error_code & 7) != 2 || !copy_from_guest(insn, regs->rip, 2) || insn[0] != 0xcd)
         return false;
-    if (!v->traps[vector].address || (!vcpu_in_kernel(v) && (v->traps[vector].flags & 3) != 3))
+    t = &v->traps[insn[1]];
+    if (!t->address || (t->flags & 3) < (vcpu_in_kernel(v) ? 1 : 3))
         return false;
     regs->rip += 2;
-    regs->entry_vector = vector;
-    bounce(regs, v->traps[vector].address, v->traps[vector].flags & 4 ? BOUNCE_MASK : 0, 0);
+    regs->entry_vector = insn[1];
+    bounce(regs, t->address, t->flags & 4 ? BOUNCE_MASK : 0, 0);
     return true;
 }
 
@@ -140,13 +144,13 @@ void do_ist_trap(struct cpu_user_regs *regs)
 
 static void deliver_nmi(struct cpu_user_regs *regs, struct vcpu *v)
 {
-    v->hot->flags &= ~HOT_ODD_NMI;
+    hot_clear_odd(v->hot, HOT_ODD_NMI);
     if (!v->nmi_pending || v->nmi_masked || !v->nmi_cb.address)
         return;
     v->nmi_pending = false;
     v->nmi_masked = true;
     regs->entry_vector = X86_NMI;
-    bounce(regs, v->nmi_cb.address, 0, 0);
+    bounce(regs, v->nmi_cb.address, BOUNCE_MASK, 0);
 }
 
 /* Called when the flags word or pending events ask for it, with the full frame, before the exit. */

@@ -19,7 +19,7 @@ uint64_t extable_lookup(uint64_t rip);
 /* What a bounce frame has beside the registers. */
 #define BOUNCE_ERROR_CODE 1u
 #define BOUNCE_MASK       2u /* set the upcall mask on the way in */
-#define BOUNCE_FAILSAFE   4u /* ds, es, fs, gs below the rest */
+#define BOUNCE_FAILSAFE   4u /* ds, es, fs, gs after r11 */
 
 /*
  * Make the vCPU continue at `target` of the guest kernel with a frame on its stack, as the ABI

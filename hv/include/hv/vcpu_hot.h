@@ -22,6 +22,7 @@
 #define HOT_ODD_MASKED_USER 0x00010000 /* byte 2: user mode with upcalls masked */
 #define HOT_ODD_SYSCALL     0x00020000 /* no usable syscall callback, or it keeps events unmasked */
 #define HOT_ODD_STEP        0x00040000 /* TF or debug registers are live */
+#define HOT_ODD_NO_USER     0x00100000 /* there is no user L4: user mode cannot be entered */
 #define HOT_ODD_NMI         0x00080000 /* an NMI is to be delivered */
 
 #ifndef __ASSEMBLER__
@@ -48,6 +49,17 @@ struct vcpu_hot {
     uint64_t hypercalls;        /* entries, for the debug console */
     uint64_t reserved[3];
 };
+
+/* Byte 2 alone is written: byte 1 may change under our hands. */
+static inline void hot_set_odd(struct vcpu_hot *h, uint32_t odd)
+{
+    ((volatile uint8_t *)&h->flags)[2] |= odd >> 16;
+}
+
+static inline void hot_clear_odd(struct vcpu_hot *h, uint32_t odd)
+{
+    ((volatile uint8_t *)&h->flags)[2] &= ~(odd >> 16);
+}
 
 _Static_assert(sizeof(struct vcpu_hot) % 16 == 0, "frames below stay aligned");
 

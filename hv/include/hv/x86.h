@@ -30,7 +30,7 @@
 /* Bits that a guest may have in any state without the hypervisor's caring. */
 #define X86_EFLAGS_FREE                                                                            \
     (X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF |               \
-     X86_EFLAGS_DF | X86_EFLAGS_OF | X86_EFLAGS_AC | X86_EFLAGS_ID)
+     X86_EFLAGS_DF | X86_EFLAGS_OF | X86_EFLAGS_NT | X86_EFLAGS_AC | X86_EFLAGS_ID)
 
 /* CR0, CR4 */
 #define X86_CR0_PE 0x00000001UL
