@@ -29,6 +29,8 @@ from guest.machine.slots import machine_slot  # noqa: E402
 
 HERE = os.path.join(ROOT, "tests", "guest")
 VERDICT = re.compile(r"ktest: verdict (SUCCESS|SKIP|ERROR|FAILURE) (\S+): (.*)")
+ENDING = re.compile(r"machine halts|halting machine|rebooting machine|resets the machine")
+CRASH_GRACE_S = 15.0  # how long it may take to end after domain 0 died
 GRACE_S = 1.0  # how long a machine may take to end once its verdict is out
 
 
@@ -140,7 +142,7 @@ def watch(process, settings):
     while True:
         limit = min(deadline, grace or deadline) - time.monotonic()
         if limit <= 0:
-            return text, grace is None
+            return text, grace is None or bool(settings.crash)
         if not selector.select(limit):
             continue
         piece = os.read(process.stdout.fileno(), 65536)
@@ -148,8 +150,8 @@ def watch(process, settings):
             return text, False
         text += piece.decode("utf-8", "replace").replace("\r", "")
         if grace is None and finished(text, settings):
-            grace = time.monotonic() + GRACE_S
-        if grace and re.search(r"halting machine|rebooting machine|ktest: poweroff", text):
+            grace = time.monotonic() + (CRASH_GRACE_S if settings.crash else GRACE_S)
+        if grace and ENDING.search(text):
             return text, False
 
 
@@ -174,6 +176,8 @@ def judge(text, timed_out, settings, on):
         missing = [c for c in settings.crash if not re.search(c, text)]
         if found:
             return found.group(1), found.group(3)
+        if not missing and timed_out:
+            return "CRASH", "the domain died, the machine goes on"
         if not missing:
             return "SUCCESS", "the domain died, its state is on the console"
         return ("ERROR" if on == "xen" else "FAILURE"), "not on the console: " + missing[0]

@@ -4,10 +4,11 @@
  *
  * ktest-run: crash (?s)ktest: dies at (\w{16}).*[Dd]omain 0 .*crashed.*\1
  *
- * Promised: such a domain cannot go on; it is stopped alone, with its registers on the console,
- * and since it is domain 0, the machine ends or restarts.
- * Why: the alternative is a hypervisor that follows the guest into the ditch.
- * Checked by the runner: the domain is named as crashed, its rip is shown, no verdict follows.
+ * Promised: user mode never runs on the kernel's tables. Either such a domain is stopped alone, with
+ * its registers on the console, or its user finds nothing mapped and the kernel hears of it.
+ * Why: with both in ring 3, the tables are all that parts them.
+ * Checked: by the runner, the domain is named as crashed and its rip is shown; or here, the page
+ * fault at the first user instruction.
  */
 #include "ktest.h"
 
@@ -25,7 +26,14 @@ void crash_here(const void *rip)
 
 void test_main(void)
 {
+    struct exception e;
+
     crash_here(crash_at);
-    run(regs_user(crash_at));
-    ktest_finish(KTEST_FAILURE, "still alive");
+    e = run(regs_user(crash_at));
+    test_case("nothing is mapped for user mode");
+    check_eq(e.regs.vector, VEC_PF);
+    check_eq(e.cr2, crash_at);
+    check_eq(e.regs.error & PFEC_U, PFEC_U);
+    check_eq(e.regs.rip, crash_at);
+    check_eq(e.regs.rbx, regs_user(crash_at).rbx);
 }
