@@ -14,24 +14,37 @@ radon-symbols F  symbols of a guest kernel: an ELF file, or a copy of its /proc/
 Everything is read from memory through the types in radon.elf's DWARF; nothing is changed.
 """
 import os
+import re
 import struct
 import tempfile
 
 import gdb
 
+HEADERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "include", "hv")
+
+
+def macros(header, pattern):
+    """Macros of one number each: DWARF at -g has none, so they are read from the header."""
+    found = {}
+    with open(os.path.join(HEADERS, header), encoding="utf-8") as file:
+        for name, text in re.findall(r"^#define (%s)\s+([^/\n]+)" % pattern, file.read(), re.M):
+            plain = re.sub(r"HV_UL|(?<=[0-9a-fA-F])UL\b", "", text).strip()
+            if re.fullmatch(r"[0-9a-fA-FxX<() ]+", plain):
+                found[name] = eval(plain)  # a number, or a shift of one
+    return found
+
+
+CONFIG = macros("config.h", r"[A-Z_0-9]+")
+TYPES = {n: name[4:].lower().replace("_", " ") for name, n in macros("mm.h", r"PGT_\w+").items()}
+FLAGS = {n: name[4:].lower() for name, n in
+         macros("mm.h", r"PGS_(?:PINNED|VALID|ALLOC|HV|FOREIGN|FREE|DIRTY)").items()}
+COUNT_SHIFT = macros("mm.h", "PGS_COUNT_ONE")["PGS_COUNT_ONE"].bit_length() - 1
+TYPE_SHIFT = macros("mm.h", "PGS_TYPE_ONE")["PGS_TYPE_ONE"].bit_length() - 1
+TYPE_COUNT = macros("mm.h", "PGS_TCOUNT_MASK")["PGS_TCOUNT_MASK"]
+HOT_BITS = {n: name[4:].replace("ODD_", "").lower().replace("_", " ") for name, n in
+            macros("vcpu_hot.h", r"HOT_\w+").items()}
 STATES = ("running", "runnable", "blocked", "offline")  # enum vcpu_runstate_hv
-TYPES = ("none", "L1", "L2", "L3", "L4", "writable", "descriptors", "read-only")  # PGT_*
-# Numbers of hv/include/hv/{config,mm}.h: macros have no DWARF at -g.  check_layout() holds what it can.
-STACK_BLOCK = 32768
-VMAP_BASE, VMAP_END = 0xFFFF82C000000000, 0xFFFF82D000000000
-FRAME_TABLE = 0xFFFF82E000000000
-RW_M2P_BASE = 0xFFFF828000000000
-DIRECTMAP_BASE, DIRECTMAP_END = 0xFFFF830000000000, 0xFFFF880000000000
 PTE_ADDR = 0x000FFFFFFFFFF000
-FLAGS = ((3, "pinned"), (4, "checked"), (5, "allocated"), (6, "hypervisor's"), (7, "foreign"),
-         (32, "free block"), (33, "dirty"))
-HOT_BITS = ((0x1, "kernel"), (0x100, "work"), (0x10000, "masked user"), (0x20000, "syscall"),
-            (0x40000, "step"), (0x80000, "nmi"))
 REGISTERS = ("rip", "rsp", "rflags", "cs", "ss", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8",
              "r9", "r10", "r11", "r12", "r13", "r14", "r15", "entry_vector", "error_code")
 
@@ -52,12 +65,12 @@ def check_layout():
     """The script and the image belong together, or nothing that is printed can be trusted."""
     if gdb.lookup_type("struct page_info").sizeof != 32:
         raise gdb.GdbError("struct page_info is not what this script knows")
-    if number("&__image_start") >> 32 != 0xFFFF82D0:
+    if number("&__image_start") != CONFIG["HV_IMAGE_BASE"]:
         raise gdb.GdbError("this is not radon.elf")
 
 
 def bits(word, names):
-    return [name for bit, name in names if word >> bit & 1]
+    return [name for mask, name in names.items() if word & mask]
 
 
 def owner_name(v):
@@ -99,7 +112,7 @@ def find_vcpu(args):
 
 
 def in_hypervisor():
-    return VMAP_BASE <= number("$rsp") < VMAP_END
+    return CONFIG["VMAP_BASE"] <= number("$rsp") < CONFIG["VMAP_END"]
 
 
 class Command(gdb.Command):
@@ -138,7 +151,7 @@ class Vcpu(Command):
         flags = int(hot["flags"])
         print("%s: struct vcpu %#x, hot %#x, %s on CPU %d" % (
             owner_name(v), int(v), int(hot), STATES[int(v["state"])], int(hot["cpu"]["id"])))
-        print("  flags %08x (%s)" % (flags, ", ".join(n for b, n in HOT_BITS if flags & b) or "user"))
+        print("  flags %08x (%s)" % (flags, ", ".join(bits(flags, HOT_BITS)) or "user"))
         print("  kernel CR3 %#x, user CR3 %#x, kernel stack %#x" % (
             int(hot["kernel_cr3"]), int(hot["user_cr3"]), int(hot["kernel_sp"])))
         print("  syscall %#x, event callback %#x, failsafe %#x" % (
@@ -158,7 +171,8 @@ guest at this moment: the processor's own."""
         v = find_vcpu(args)
         if not bool(v["is_idle"]) and not args and not in_hypervisor():
             print("%s runs in the guest; the processor's registers:" % owner_name(v))
-            gdb.execute("info registers general")
+            gdb.execute("info registers rip rsp eflags cs ss rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 "
+                        "r12 r13 r14 r15 cr2 cr3")
             return
         frame = gdb.lookup_type("struct cpu_user_regs")
         offset = next(f.bitpos // 8 for f in frame.fields() if f.name == "es")
@@ -201,17 +215,17 @@ class Page(Command):
         if not args:
             raise gdb.GdbError("radon-page MFN")
         mfn = number(args)
-        if DIRECTMAP_BASE <= mfn < DIRECTMAP_END:
-            mfn = (mfn - DIRECTMAP_BASE) >> 12
+        if CONFIG["DIRECTMAP_BASE"] <= mfn < CONFIG["DIRECTMAP_END"]:
+            mfn = (mfn - CONFIG["DIRECTMAP_BASE"]) >> 12
         if mfn >= number("max_mfn"):
             raise gdb.GdbError("no such frame: they end at %#x" % number("max_mfn"))
-        page = pointer(FRAME_TABLE + mfn * 32, "struct page_info")
+        page = pointer(CONFIG["FRAME_TABLE"] + mfn * 32, "struct page_info")
         state = int(page["state"]) & (1 << 64) - 1
-        m2p = int(pointer(RW_M2P_BASE + mfn * 8, "unsigned long").dereference())
+        m2p = int(pointer(CONFIG["RW_M2P_BASE"] + mfn * 8, "unsigned long").dereference())
         print("mfn %#x: page_info %#x, owner %s, M2P %s" % (
             mfn, int(page), self.owner(page["owner"]), "none" if m2p == (1 << 64) - 1 else hex(m2p)))
         print("  state %016x: %d references, %d of type %s%s" % (
-            state, state >> 37, state >> 8 & 0xFFFFFF, TYPES[state & 7],
+            state, state >> COUNT_SHIFT, (state & TYPE_COUNT) >> TYPE_SHIFT, TYPES[state & 7],
             "".join(", " + name for name in bits(state, FLAGS))))
 
     @staticmethod
@@ -233,7 +247,7 @@ class Walk(Command):
         table = (number(words[1]) if len(words) > 1 else number("$cr3")) & PTE_ADDR
         for level in (4, 3, 2, 1):
             index = va >> (12 + 9 * (level - 1)) & 511
-            entry = int(pointer(DIRECTMAP_BASE + table + 8 * index, "unsigned long").dereference())
+            entry = int(pointer(CONFIG["DIRECTMAP_BASE"] + table + 8 * index, "unsigned long").dereference())
             print("  L%d %#x[%d] = %016x" % (level, table >> 12, index, entry))
             if not entry & 1 or (entry & 0x80 and 1 < level < 4):
                 break
