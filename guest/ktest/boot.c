@@ -136,20 +136,20 @@ static struct exception enter(const struct ktest_regs *regs, bool native)
     struct ktest_cpu *cpu = this_cpu();
 
     cpu->enter = *regs;
-    if (native)
+    if (native) {
+        ((uint64_t *)regs->rsp)[-1] = regs->rip;
+        ((uint64_t *)regs->rsp)[-2] = regs->rflags;
         ktest_enter_native(&cpu->enter, &cpu->resume);
-    else
-        ktest_enter_iret(&cpu->enter, &cpu->resume);
+        return cpu->last;
+    }
+    ktest_enter_iret(&cpu->enter, &cpu->resume);
     return cpu->last;
 }
 
 struct exception run(struct ktest_regs regs)
 {
-    bool kernel = (regs.cs & 3) == 0;
-
-    if (kernel)
-        regs.cs |= 3; /* iretq runs in ring 3 and may not lower the RPL */
-    return enter(&regs, kernel);
+    /* TF by popf would trap one instruction early, before regs.rip is reached */
+    return enter(&regs, (regs.cs & 3) == 0 && !(regs.rflags & RFLAGS_TF));
 }
 
 struct exception run_iret(struct ktest_regs regs)

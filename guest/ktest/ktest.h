@@ -82,7 +82,8 @@ struct ktest_regs regs_user(const void *rip);
 /*
  * Runs at the given registers and returns with the first exception or callback that follows,
  * except event upcalls, which are handled and resumed. Kernel mode (cs RPL 0) is entered by
- * iretq, user mode, or either with run_iret(), by the iret hypercall; regs.error is its flags.
+ * popf and ret, which use two words below regs.rsp; user mode, TF, and either mode with run_iret()
+ * by the iret hypercall, whose flags are regs.error.
  */
 struct exception run(struct ktest_regs regs);
 struct exception run_iret(struct ktest_regs regs);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Boots the test kernels of this folder as domain 0 and reads their verdicts.
 
-  tests/guest/run.py [--on radon|xen] [--list] [--no-build] [--log DIR] [TEST ...]
+  tests/guest/run.py [--on radon|xen] [--cpu MODEL] [--list] [--no-build] [--log DIR] [TEST ...]
 
 One line a test: VERDICT test (seconds) summary. Exit status 0 if nothing failed, 1 if something
 did, 2 on wrong usage. Verdicts: SUCCESS; SKIP; FAILURE (the hypervisor's fault); ERROR (the
@@ -191,8 +191,9 @@ def judge(text, timed_out, settings, on):
     return verdict, summary
 
 
-def run_test(name, on, image, build, log):
+def run_test(name, on, image, build, log, cpu):
     settings = read_settings(name)
+    settings.cpu = settings.cpu or cpu
     if on in settings.known:
         return Result("SKIP", settings.known[on], 0)
     kernel = os.path.join(build, "tests", "guest", name + ".elf")
@@ -221,6 +222,7 @@ def parse(argv):
         prog="run.py", description="Boot the test kernels as domain 0 and read their verdicts.")
     parser.add_argument("tests", nargs="*", metavar="TEST", help="names; default: all")
     parser.add_argument("--on", choices=("radon", "xen"), default="radon")
+    parser.add_argument("--cpu", default="", help="QEMU's processor for tests that name none")
     parser.add_argument("--list", action="store_true", help="print the tests and end")
     parser.add_argument("--no-build", action="store_true")
     parser.add_argument("--build-dir", default=os.path.join(ROOT, "build"))
@@ -246,7 +248,8 @@ def main(argv):
         with tempfile.TemporaryDirectory() as scratch:
             image = hypervisor_image(options.on, options.build_dir, scratch)
             for name in tests:
-                result = run_test(name, options.on, image, options.build_dir, log)
+                result = run_test(name, options.on, image, options.build_dir, log,
+                                  options.cpu)
                 key = {"SUCCESS": "passed", "SKIP": "skipped"}.get(result.verdict, "failed")
                 counts[key] += 1
                 print(f"{result.verdict:8}{name} ({result.seconds:.1f} s) {result.summary}",
