@@ -156,9 +156,12 @@ long do_vm_assist(HCALL_ARGS2(cmd, type))
     switch (cmd) {
     case VMASST_CMD_enable:
         d->vm_assist |= 1UL << type;
+        for (unsigned int i = 0; type == VMASST_TYPE_architectural_iopl && i < d->nr_vcpus; i++)
+            if (d->vcpu[i])
+                hot_set_odd(d->vcpu[i]->hot, HOT_ODD_IOPL);
         return 0;
     case VMASST_CMD_disable:
-        d->vm_assist &= ~(1UL << type);
+        d->vm_assist &= ~(1UL << type); /* the lean paths stay closed: correct, only slower */
         return 0;
     }
     return -XEN_ENOSYS;

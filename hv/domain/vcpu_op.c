@@ -45,8 +45,8 @@ static void set_callbacks(struct vcpu *v, const struct vcpu_guest_context *c)
     if (v->syscall_masks_events && c->syscall_callback_eip)
         hot_clear_odd(v->hot, HOT_ODD_SYSCALL);
     for (unsigned int i = 0; i < 256; i++)
-        v->traps[i] = (struct guest_trap){ c->trap_ctxt[i].address, c->trap_ctxt[i].cs,
-                                           c->trap_ctxt[i].flags };
+        pv_set_trap(v, i, (struct guest_trap){ c->trap_ctxt[i].address, c->trap_ctxt[i].cs,
+                                               c->trap_ctxt[i].flags });
 }
 
 static bool context_ok(const struct vcpu_guest_context *c)

@@ -23,7 +23,7 @@ HEADERS = "/usr/include/xen"
 DEPTH = 4  # calls from a handler to the function or table that knows its operations
 
 # hypercall: (what its operations are, header, name of an operation, names to leave out)
-# and the errno for an unknown one, where it is another than ENOSYS
+# and the errno for an unknown one, where neither ENOSYS nor what the switch's default says
 FAMILIES = {
     "mmu_update": ("kinds of update", "xen.h", r"MMU_[A-Z_]+", r"MMU_UPDATE_.*"),
     "sched_op_compat": ("operations", "sched.h", r"SCHEDOP_[a-z_]+", None),
@@ -43,6 +43,7 @@ FAMILIES = {
     "event_channel_op_compat": ("operations", "event_channel.h", r"EVTCHNOP_[a-z_]+", None),
     "event_channel_op": ("operations", "event_channel.h", r"EVTCHNOP_[a-z_]+", None),
     "physdev_op": ("operations", "physdev.h", r"PHYSDEVOP_[a-z]\w+", None),
+    "mca": ("operations", "arch-x86/xen-mca.h", r"XEN_MC_(?:[a-z]+cpu|[a-z]+_v2|[a-z]+)", None),
 }
 
 ROW = re.compile(r'^HYPERCALL\((\d+), (\w+), (\w+), (\d+), "([^"]*)"\)', re.M)
@@ -171,13 +172,14 @@ def verdict(index, codes, name, has_switch):
 def judge_family(index, name, handler):
     """[(operation, number, verdict)] of a hypercall, by number."""
     _, header, pattern, leave_out, *unknown = FAMILIES[name]
-    absent = Verdict("refused", unknown[0] if unknown else "ENOSYS")
     ops = numbers(header, pattern, leave_out)
     if not ops:
         raise SystemExit("abi_coverage: %s has no %s" % (header, pattern))
     codes = reachable(index, handler)
     # A switch over the operations in the handler itself decides alone.
     has_switch = any(of_case(codes[0].text, op) for op in ops)
+    default = re.search(r"default:\s*return -XEN_(E\w+);", codes[0].text) if has_switch else None
+    absent = Verdict("refused", unknown[0] if unknown else default[1] if default else "ENOSYS")
     limit = re.search(r"cmd > (%s)" % pattern, codes[0].text)
     found = []
     for op, number in sorted(ops.items(), key=lambda item: item[1]):

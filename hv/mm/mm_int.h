@@ -151,6 +151,33 @@ static inline void unref_writable(struct page_info *pg)
     }
 }
 
+/*
+ * A reference that an L1 entry holds becomes writable while the general one stays; false if the
+ * page's type is another one, or none yet.
+ */
+static inline bool ref_add_writable(struct page_info *pg)
+{
+    uint64_t old = READ_ONCE(pg->state);
+
+    do {
+        if (unlikely((old & (PGS_TYPE_MASK | PGS_TCOUNT_FULL)) != PGT_WRITABLE))
+            return false;
+    } while (unlikely(!state_cas(pg, &old, old + PGS_TYPE_ONE)));
+    return true;
+}
+
+/* The reverse.  As in put_page_type(), the last one notes the time for the TLBs. */
+static inline void ref_drop_writable(struct page_info *pg)
+{
+    uint64_t old = READ_ONCE(pg->state), new_state;
+
+    do {
+        new_state = old - PGS_TYPE_ONE;
+        if (unlikely((new_state & PGS_TCOUNT_MASK) == 0))
+            pg->stamp = READ_ONCE(tlb_clock);
+    } while (unlikely(!state_cas(pg, &old, new_state)));
+}
+
 /* Take the page out of nobody's TLB: flush where `pg->stamp` says it may still be (tlb.c). */
 void tlb_flush_page(const struct page_info *pg);
 
@@ -230,6 +257,13 @@ int l1_update(struct domain *d, struct domain *owner, uint64_t *e, uint64_t new_
 static inline bool l1e_same_refs(uint64_t old, uint64_t new_entry)
 {
     return (old & PTE_P) && !((old ^ new_entry) & (PTE_ADDR | PTE_RW));
+}
+
+/* Present entries of the same frame in RAM, of which one may write and the other not. */
+static inline bool l1e_differ_in_rw(uint64_t old, uint64_t new_entry)
+{
+    return (old & PTE_P) && ((old ^ new_entry) & (PTE_ADDR | PTE_RW)) == PTE_RW &&
+           pte_frame(old) < max_mfn;
 }
 
 /*

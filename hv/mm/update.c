@@ -29,6 +29,25 @@ static bool entry_store(uint64_t *e, uint64_t old, uint64_t new_entry, enum upda
     return true;
 }
 
+/*
+ * The same frame, writable or not any more (mprotect, fork): one count changes.  1 if it takes more
+ * than counting, and nothing was done.
+ */
+static inline int l1_change_rw(uint64_t *e, uint64_t old, uint64_t new_entry, enum update_mode mode,
+                               uint64_t expected)
+{
+    struct page_info *pg = mfn_to_page(MFN(pte_frame(old)));
+    bool stored;
+
+    if ((new_entry & PTE_RW) && !ref_add_writable(pg))
+        return 1;
+    stored = entry_store(e, old, new_entry, mode, expected);
+    /* Whichever entry could write and is not there (any more) gives its reference back. */
+    if (((stored ? old : new_entry) & PTE_RW))
+        ref_drop_writable(pg);
+    return stored ? 0 : -XEN_EAGAIN;
+}
+
 int l1_update(struct domain *d, struct domain *owner, uint64_t *e, uint64_t new_entry,
               enum update_mode mode, uint64_t expected)
 {
@@ -39,6 +58,11 @@ int l1_update(struct domain *d, struct domain *owner, uint64_t *e, uint64_t new_
         new_entry = adjust_l1e(new_entry);
         if (l1e_same_refs(old, new_entry) && owner == d)
             return entry_store(e, old, new_entry, mode, expected) ? 0 : -XEN_EAGAIN;
+        if (l1e_differ_in_rw(old, new_entry) && owner == d) {
+            rc = l1_change_rw(e, old, new_entry, mode, expected);
+            if (likely(rc <= 0))
+                return rc;
+        }
         rc = l1e_get(d, owner, new_entry);
         if (unlikely(rc))
             return rc;

@@ -21,6 +21,9 @@ void asm_offsets(void)
     HOTF(USER_CR3, user_cr3);
     HOTF(KERNEL_FRAME, kernel_frame);
     HOTF(SYSCALL_RIP, syscall_rip);
+    HOTF(PAGE_FAULT_RIP, page_fault_rip);
+    HOTF(SCRATCH, scratch);
+    EMIT(VCPUINFO_CR2, offsetof(struct vcpu_info, arch.cr2));
     EMIT(VCPUINFO_MASK, offsetof(struct vcpu_info, evtchn_upcall_mask));
     EMIT(UREGS_CS, offsetof(struct cpu_user_regs, cs));
     EMIT(UREGS_WORDS, offsetof(struct cpu_user_regs, es) / 8);

@@ -318,6 +318,71 @@ entry_sysenter:
     jmp     exit_to_guest
 
 /*
+ * Page faults of plain user mode (flags word 0), which are most: bounced without a full frame.
+ * In: the CPU's frame, error code on top; IF = 0.  The frame on the guest kernel's stack is rcx,
+ * r11, error code, rip, cs, rflags, rsp, ss: one word more than a system call's.
+ */
+    .balign 64
+page_fault_entry:
+    testb   $3, 16(%rsp)
+    jz      .Lpf_general
+    cmpl    $0, HOT(FLAGS, 6)
+    jne     .Lpf_general
+    cmpq    $0, HOT(PAGE_FAULT_RIP, 6)  /* registered, and it masks upcalls */
+    je      .Lpf_general
+    push    %rax
+    push    %rcx
+    mov     HOT(KERNEL_CR3, 8), %rax
+    mov     %rax, %cr3
+    swapgs
+    mov     HOT(KERNEL_FRAME, 8), %rax
+.Lp0: mov   %rcx, -8(%rax)
+    mov     56(%rsp), %rcx
+.Lp1: mov   %rcx, 48(%rax)              /* ss; both ends first, as above */
+.Lp2: mov   %r11, 0(%rax)
+    mov     16(%rsp), %rcx
+.Lp3: mov   %rcx, 8(%rax)               /* error code */
+    mov     24(%rsp), %rcx
+.Lp4: mov   %rcx, 16(%rax)              /* rip */
+    mov     32(%rsp), %rcx
+.Lp5: mov   %rcx, 24(%rax)              /* cs; upcalls were not masked */
+    mov     40(%rsp), %rcx
+.Lp6: mov   %rcx, 32(%rax)              /* rflags */
+    mov     48(%rsp), %rcx
+.Lp7: mov   %rcx, 40(%rax)              /* rsp */
+    mov     HOT(INFO, 8), %r11
+    mov     %cr2, %rcx
+    mov     %rcx, VCPUINFO_CR2(%r11)
+    movb    $1, VCPUINFO_MASK(%r11)
+    mov     HOT(PAGE_FAULT_RIP, 8), %rcx
+    mov     $X86_EFLAGS_GUEST_ENTRY, %r11d
+    movb    $1, HOT(FLAGS, 8)
+    mov     %rax, HOT(SCRATCH, 8)
+    mov     8(%rsp), %rax
+    mov     HOT(SCRATCH, 8), %rsp
+    lea     -8(%rsp), %rsp
+    sysretq
+
+    EXTABLE .Lp0, .Lpf_fault
+    EXTABLE .Lp1, .Lpf_fault
+    EXTABLE .Lp2, .Lpf_fault
+    EXTABLE .Lp3, .Lpf_fault
+    EXTABLE .Lp4, .Lpf_fault
+    EXTABLE .Lp5, .Lpf_fault
+    EXTABLE .Lp6, .Lpf_fault
+    EXTABLE .Lp7, .Lpf_fault
+/* No stack to put the frame on: undone, and C says so. */
+.Lpf_fault:
+    mov     HOT(USER_CR3, 8), %rax
+    mov     %rax, %cr3
+    swapgs
+    pop     %rcx
+    pop     %rax
+.Lpf_general:
+    movl    $14, 4(%rsp)
+    jmp     exception_common
+
+/*
  * Exceptions and interrupts.  In: the vector's stub pushed an error code (or 0) with the vector
  * in the upper half.  From a guest the stack is the vCPU's own, from the hypervisor it goes on.
  */
@@ -408,6 +473,9 @@ vector_stubs:
     .set    vec, 0
     .rept   256
     .balign 16
+    .if vec == 14
+    jmp     page_fault_entry
+    .else
     .if (vec == 8) || (vec == 10) || (vec == 11) || (vec == 12) || (vec == 13) || \
         (vec == 14) || (vec == 17) || (vec == 21) || (vec == 29) || (vec == 30)
     movl    $vec, 4(%rsp)
@@ -419,6 +487,7 @@ vector_stubs:
     jmp     ist_common
     .else
     jmp     exception_common
+    .endif
     .endif
     .set    vec, vec + 1
     .endr

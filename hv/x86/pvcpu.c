@@ -33,6 +33,13 @@ static bool code_address_ok(uint64_t va)
     return is_canonical(va) && guest_range_ok(va, 1);
 }
 
+void pv_set_trap(struct vcpu *v, unsigned int vector, struct guest_trap t)
+{
+    v->traps[vector] = t;
+    if (vector == X86_PF)
+        v->hot->page_fault_rip = TI_GET_IF(&t) ? t.address : 0;
+}
+
 long do_set_trap_table(HCALL_ARGS1(table))
 {
     struct vcpu *v = current();
@@ -40,6 +47,7 @@ long do_set_trap_table(HCALL_ARGS1(table))
 
     if (!table) {
         memset(v->traps, 0, sizeof(v->traps));
+        v->hot->page_fault_rip = 0;
         return 0;
     }
     for (unsigned int i = 0; i < 257; i++, table += sizeof(t)) {
@@ -49,7 +57,7 @@ long do_set_trap_table(HCALL_ARGS1(table))
             return 0;
         if (!code_address_ok(t.address))
             return -XEN_EINVAL;
-        v->traps[t.vector] = (struct guest_trap){ t.address, t.cs, t.flags };
+        pv_set_trap(v, t.vector, (struct guest_trap){ t.address, t.cs, t.flags });
     }
     return -XEN_EINVAL;
 }

@@ -15,6 +15,9 @@ uint64_t pv_cr4(uint64_t value);
 long pv_set_debugreg(struct vcpu *v, unsigned int nr, uint64_t value);
 uint64_t pv_get_debugreg(const struct vcpu *v, unsigned int nr);
 
+/* One entry of the trap table, its address checked. */
+void pv_set_trap(struct vcpu *v, unsigned int vector, struct guest_trap t);
+
 /* As the stack_switch hypercall; sp is checked against the hypervisor's range. */
 void pv_set_kernel_stack(struct vcpu *v, uint16_t ss, uint64_t sp);
 

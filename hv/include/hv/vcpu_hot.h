@@ -23,6 +23,7 @@
 #define HOT_ODD_SYSCALL     0x00020000 /* no usable syscall callback, or it keeps events unmasked */
 #define HOT_ODD_STEP        0x00040000 /* TF or debug registers are live */
 #define HOT_ODD_NO_USER     0x00100000 /* there is no user L4: user mode cannot be entered */
+#define HOT_ODD_IOPL        0x00200000 /* frames show the I/O privilege level (vm_assist) */
 #define HOT_ODD_NMI         0x00080000 /* an NMI is to be delivered */
 
 #ifndef __ASSEMBLER__
@@ -43,22 +44,23 @@ struct vcpu_hot {
     uint64_t kernel_frame;      /* guest kernel stack top, 16-aligned, less a syscall frame */
     uint64_t kernel_sp;         /* as set by stack_switch */
     uint64_t syscall_rip;       /* CALLBACKTYPE_syscall */
+    uint64_t page_fault_rip;    /* trap table entry 14 if it masks upcalls, else 0 */
     struct vcpu *vcpu;
     struct cpu *cpu;            /* where it runs, or ran last */
     uint64_t scratch;
     uint64_t hypercalls;        /* entries, for the debug console */
-    uint64_t reserved[3];
+    uint64_t reserved[2];
 };
 
-/* Byte 2 alone is written: byte 1 may change under our hands. */
+/* Bytes change one by one, since each has its own writers; byte 2 from other CPUs in rare cases. */
 static inline void hot_set_odd(struct vcpu_hot *h, uint32_t odd)
 {
-    ((volatile uint8_t *)&h->flags)[2] |= odd >> 16;
+    __atomic_or_fetch((uint8_t *)&h->flags + 2, (uint8_t)(odd >> 16), __ATOMIC_RELAXED);
 }
 
 static inline void hot_clear_odd(struct vcpu_hot *h, uint32_t odd)
 {
-    ((volatile uint8_t *)&h->flags)[2] &= ~(odd >> 16);
+    __atomic_and_fetch((uint8_t *)&h->flags + 2, (uint8_t) ~(odd >> 16), __ATOMIC_RELAXED);
 }
 
 _Static_assert(sizeof(struct vcpu_hot) % 16 == 0, "frames below stay aligned");
