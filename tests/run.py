@@ -8,6 +8,7 @@ or programs are broken counts as one failed test: nothing that was to be tested 
 import concurrent.futures
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -61,9 +62,11 @@ def run_command(tally, stage, name, command, **settings):
 
 def stage_build(tally, options):
     """The whole tree by gcc and by clang, warnings as errors; /init."""
+    # The image's flags are those of GNU ld; CMake would take clang's own linker.
+    linker = "-DCMAKE_LINKER=" + (shutil.which("ld") or "ld")
     for name, directory, compiler in (("gcc", BUILD, "gcc"), ("clang", CLANG_BUILD, "clang-14")):
         configure = ["cmake", "-S", ".", "-B", directory, "-DCMAKE_C_COMPILER=" + compiler,
-                     "-DCMAKE_ASM_COMPILER=" + compiler]
+                     "-DCMAKE_ASM_COMPILER=" + compiler, linker]
         if os.path.exists(os.path.join(directory, "CMakeCache.txt")):
             configure = ["cmake", directory]  # a change of compiler would throw the cache away
         if run_command(tally, "build", name + "-configure", configure):
