@@ -141,8 +141,6 @@ void setup_system(int console)
     mount_one(console, "tmpfs", "/dev/shm", NULL);
     mount_one(console, "tmpfs", "/tmp", "mode=1777");
     mount_one(console, "tmpfs", "/run", NULL);
-    if (access("/proc/xen", F_OK) == 0)
-        mount_one(console, "xenfs", "/proc/xen", NULL);
     if (symlink("/proc/self/fd", "/dev/fd") < 0 && errno != EEXIST)
         complain(console, "symlink", "/dev/fd");
     if (sethostname("radon", 5) < 0)
