@@ -165,28 +165,42 @@ class Regs(Command):
     """Guest registers: radon-regs [DOMAIN VCPU].
 
 Of a vCPU that is in the hypervisor: the frame at the top of its stack.  Of one that runs in the
-guest at this moment: the processor's own."""
+guest at this moment: its processor's own."""
 
     def run(self, args):
         v = find_vcpu(args)
-        if not bool(v["is_idle"]) and not args and not in_hypervisor():
-            print("%s runs in the guest; the processor's registers:" % owner_name(v))
-            gdb.execute("info registers rip rsp eflags cs ss rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 "
-                        "r12 r13 r14 r15 cr2 cr3")
-            return
+        before, running = gdb.selected_thread(), STATES[int(v["state"])] == "running"
+        if running:
+            self.select_cpu(int(v["hot"]["cpu"]["id"]))
+        try:
+            if running and not in_hypervisor():
+                print("%s runs in the guest; the registers of its processor:" % owner_name(v))
+                gdb.execute("info registers rip rsp eflags cs ss rax rbx rcx rdx rsi rdi rbp r8 r9 r10 "
+                            "r11 r12 r13 r14 r15 cr2 cr3")
+            elif bool(v["is_idle"]):
+                print("idle: no guest")
+            else:
+                self.show_frame(v)
+        finally:
+            before.switch()
+
+    @staticmethod
+    def select_cpu(number_of_cpu):
+        for thread in gdb.selected_inferior().threads():
+            if thread.num == number_of_cpu + 1:
+                thread.switch()
+
+    @staticmethod
+    def show_frame(v):
         frame = gdb.lookup_type("struct cpu_user_regs")
         offset = next(f.bitpos // 8 for f in frame.fields() if f.name == "es")
         regs = pointer(int(v["hot"]) - offset, "struct cpu_user_regs")
-        print("%s: frame at %#x%s" % (owner_name(v), int(regs), self.caution(v, regs)))
+        by_syscall = int(regs["entry_vector"]) == 0xFFFFFFFF
+        print("%s: frame at %#x%s" % (owner_name(v), int(regs), "" if not by_syscall else
+                                      " (in a hypercall: rbx, rbp and r12-r15 are not in it)"))
         for i in range(0, len(REGISTERS), 4):
             print("  " + "  ".join("%-12s %016x" % (name, int(regs[name]) & (1 << 64) - 1)
                                    for name in REGISTERS[i:i + 4]))
-
-    @staticmethod
-    def caution(v, regs):
-        if int(regs["entry_vector"]) == 0xFFFFFFFF:
-            return " (by SYSCALL: in a hypercall rbx, rbp and r12-r15 are not in it)"
-        return "" if STATES[int(v["state"])] != "running" else " (of its last full entry)"
 
 
 class Domains(Command):
@@ -196,10 +210,11 @@ class Domains(Command):
         d = value("domain_list")
         while int(d):
             mm = d["mm"]
-            print("domain %d \"%s\"%s%s%s: %d pages of at most %d, struct domain %#x" % (
+            limit = int(mm["max_pages"])
+            print("domain %d \"%s\"%s%s%s: %d pages%s, struct domain %#x" % (
                 int(d["id"]), d["name"].string(), ", privileged" if d["privileged"] else "",
                 ", shut down" if d["is_shutdown"] else "", ", dying" if d["dying"] else "",
-                int(mm["tot_pages"]), int(mm["max_pages"]), int(d)))
+                int(mm["tot_pages"]), " of at most %d" % limit if limit + 1 < 1 << 64 else "", int(d)))
             for i in range(int(d["nr_vcpus"])):
                 v = d["vcpu"][i]
                 if int(v):
