@@ -75,8 +75,8 @@ static void leaf_1(struct vcpu *v, uint32_t r[4])
         r[3] |= mce; /* domain 0 sees the machine-check architecture, with no banks */
     r[2] |= 1u << 31; /* hypervisor */
     r[2] &= ~(1u << 27);
-    if (v->vcr4 & X86_CR4_OSXSAVE)
-        r[2] |= 1u << 27;
+    if (features.xsave)
+        r[2] |= 1u << 27; /* OSXSAVE is always on: PV kernels look for it before they set it */
 }
 
 static void leaf_7(uint32_t sub, uint32_t r[4])
