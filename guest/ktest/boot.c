@@ -35,6 +35,14 @@ struct ktest_cpu *this_cpu(void)
     return (struct ktest_cpu *)(rsp & ~(KTEST_STACK_BYTES - 1UL));
 }
 
+bool cpu_is_amd(void)
+{
+    uint32_t a = 0, b, c = 0, d;
+
+    asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    return b == 0x68747541; /* "Auth" */
+}
+
 uint64_t cpu_stack_top(unsigned int id)
 {
     return (uint64_t)ktest_stacks[id] + KTEST_STACK_BYTES - 16;

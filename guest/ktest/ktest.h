@@ -70,6 +70,7 @@ struct ktest_cpu {
 
 struct ktest_cpu *cpu_of(unsigned int id);
 struct ktest_cpu *this_cpu(void);
+bool cpu_is_amd(void);
 uint64_t cpu_stack_top(unsigned int id);
 uint64_t cpu_entry_stack_top(unsigned int id);
 

@@ -121,14 +121,6 @@ static void out_of_reach(void)
         }
 }
 
-static bool on_amd(void)
-{
-    uint32_t a = 0, b, c = 0, d;
-
-    asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    return b == 0x68747541; /* "Auth" */
-}
-
 static void strict_m2p(void)
 {
     struct exception e;
@@ -136,7 +128,7 @@ static void strict_m2p(void)
     test_case("the M2P: not writable by user mode, with m2p_strict not readable");
     e = poke(HYPERVISOR_VIRT_START + 8, 0);
     check_eq(e.regs.vector, VEC_PF);
-    if (!on_amd())
+    if (!cpu_is_amd())
         return; /* the peer isolates page tables against Meltdown there, and lets the M2P be read */
     if (hyp_vm_assist(VMASST_CMD_enable, VMASST_TYPE_m2p_strict))
         return;
