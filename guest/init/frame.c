@@ -39,8 +39,7 @@ static uint32_t crc32_of(const char *p, size_t len)
 
 static size_t base64(char *out, const uint8_t *in, size_t len)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *p = out;
 
     for (size_t i = 0; i < len; i += 3) {
@@ -85,8 +84,7 @@ static void send_one(int fd, enum frame_kind kind, const uint8_t *data, size_t l
         crc_init();
     text[encoded] = 0;
     n = snprintf(line, sizeof(line), "~R%08x%c%04zx:%s:", next_sequence++, kind, encoded, text);
-    n += snprintf(line + n, sizeof(line) - (size_t)n, "%08x~\n",
-                  crc32_of(line + 2, (size_t)n - 2));
+    n += snprintf(line + n, sizeof(line) - (size_t)n, "%08x~\n", crc32_of(line + 2, (size_t)n - 2));
     write_all(fd, line, (size_t)n);
 }
 

@@ -5,8 +5,8 @@
  *
  *     ~R SSSSSSSS K LLLL : base64 : CCCCCCCC ~ newline        (without the spaces)
  *
- * S sequence number from 0, K kind, L number of base64 characters, C CRC-32 (the polynomial of zlib)
- * of everything from S to the second colon; numbers in hexadecimal. The reader is
+ * S sequence number from 0, K kind, L number of base64 characters, C CRC-32 (the polynomial of
+ * zlib) of everything from S to the second colon; numbers in hexadecimal. The reader is
  * guest/machine/frames.py: it finds frames between other messages, mends a frame that a message cut
  * in two, and notices one that is missing.
  */

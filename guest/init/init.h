@@ -23,7 +23,8 @@ int run_relayed(int console, char **argv, char **envp);
 /* Run argv on the console itself, as the leader of its session; same return value. */
 int run_interactive(int console, char **argv, char **envp);
 
-/* A list file as a NULL-terminated vector; an empty vector if there is no such file. Never freed. */
+/* A list file as a NULL-terminated vector; an empty vector if there is no such file. Never freed.
+ */
 char **read_list(const char *path);
 
 #endif

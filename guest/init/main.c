@@ -20,8 +20,8 @@
 #include <x86intrin.h>
 
 /* The console is what the kernel's command line names last: hvc0 under a hypervisor, else ttyS0. It
- * becomes raw, so that bytes pass as they are. /dev comes first: the archive's own /dev/console would
- * be a terminal that has no name once /dev lies over it. */
+ * becomes raw, so that bytes pass as they are. /dev comes first: the archive's own /dev/console
+ * would be a terminal that has no name once /dev lies over it. */
 static int open_console(struct termios *cooked)
 {
     struct termios raw;

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-    LIST_MAX = 1 << 20,       /* bytes of one list file */
+    LIST_MAX = 1 << 20, /* bytes of one list file */
     WAIT_MAX_MS = 20000,
     WAIT_STEP_MS = 20,
     SYSLOG_CONSOLE_LEVEL = 8, /* syslog(2): set console_loglevel */

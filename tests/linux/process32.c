@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A 32-bit process without a C library: system calls by int 0x80 and by the vDSO's entry (sysenter or
- * syscall, as the processor has it), a caught fault, a child. Prints one word for each that works.
+ * A 32-bit process without a C library: system calls by int 0x80 and by the vDSO's entry (sysenter
+ * or syscall, as the processor has it), a caught fault, a child. Prints one word for each that
+ * works.
  */
 typedef unsigned int u32;
 
 enum {
-    SYS_exit = 1, SYS_fork = 2, SYS_write = 4, SYS_waitpid = 7, SYS_getpid = 20, SYS_sigaction = 67,
-    SIGSEGV = 11, AT_SYSINFO = 32,
+    SYS_exit = 1,
+    SYS_fork = 2,
+    SYS_write = 4,
+    SYS_waitpid = 7,
+    SYS_getpid = 20,
+    SYS_sigaction = 67,
+    SIGSEGV = 11,
+    AT_SYSINFO = 32,
 };
 
 struct old_sigaction {
