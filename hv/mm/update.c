@@ -33,12 +33,15 @@ static bool entry_store(uint64_t *e, uint64_t old, uint64_t new_entry, enum upda
  * The same frame, writable or not any more (mprotect, fork): one count changes.  1 if it takes more
  * than counting, and nothing was done.
  */
-static inline int l1_change_rw(uint64_t *e, uint64_t old, uint64_t new_entry, enum update_mode mode,
-                               uint64_t expected)
+static inline int l1_change_rw(const struct domain *d, uint64_t *e, uint64_t old,
+                               uint64_t new_entry, enum update_mode mode, uint64_t expected)
 {
     struct page_info *pg = mfn_to_page(MFN(pte_frame(old)));
     bool stored;
 
+    /* Others' frames are asked about as the caller names them; the old entry keeps the owner. */
+    if (pg->owner != d)
+        return 1;
     if ((new_entry & PTE_RW) && !ref_add_writable(pg))
         return 1;
     stored = entry_store(e, old, new_entry, mode, expected);
@@ -59,7 +62,7 @@ int l1_update(struct domain *d, struct domain *owner, uint64_t *e, uint64_t new_
         if (l1e_same_refs(old, new_entry) && owner == d)
             return entry_store(e, old, new_entry, mode, expected) ? 0 : -XEN_EAGAIN;
         if (l1e_differ_in_rw(old, new_entry) && owner == d) {
-            rc = l1_change_rw(e, old, new_entry, mode, expected);
+            rc = l1_change_rw(d, e, old, new_entry, mode, expected);
             if (likely(rc <= 0))
                 return rc;
         }
