@@ -171,24 +171,21 @@ def run_machine(command, settings):
 
 def judge(text, timed_out, settings, on):
     """Verdict and summary of one console log."""
+    blame = "ERROR" if on == "xen" else "FAILURE"  # what fails on the peer is the test's fault
     found = VERDICT.search(text)
+    if found:
+        verdict = blame if found.group(1) == "FAILURE" else found.group(1)
+        return verdict, found.group(3)
     if settings.crash:
         missing = [c for c in settings.crash if not re.search(c, text)]
-        if found:
-            return found.group(1), found.group(3)
-        if not missing and timed_out:
+        if missing:
+            return blame, "not on the console: " + missing[0]
+        if timed_out:
             return "CRASH", "the domain died, the machine goes on"
-        if not missing:
-            return "SUCCESS", "the domain died, its state is on the console"
-        return ("ERROR" if on == "xen" else "FAILURE"), "not on the console: " + missing[0]
-    if not found:
-        lines = [l for l in text.splitlines() if l.strip()]
-        why = "time limit" if timed_out else "machine ended"
-        return "CRASH", f"{why} without a verdict; last line: {lines[-1] if lines else '(none)'}"
-    verdict, summary = found.group(1), found.group(3)
-    if verdict == "FAILURE" and on == "xen":
-        verdict = "ERROR"
-    return verdict, summary
+        return "SUCCESS", "the domain died, its state is on the console"
+    lines = [l for l in text.splitlines() if l.strip()]
+    why = "time limit" if timed_out else "machine ended"
+    return "CRASH", f"{why} without a verdict; last line: {lines[-1] if lines else '(none)'}"
 
 
 def run_test(name, on, image, build, log, cpu):
