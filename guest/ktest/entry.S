@@ -11,7 +11,7 @@
  *                                                      syscall32, nmi
  *   rsp + 0x00  rcx        hv       rcx        hv      rcx        hv        rcx       hv
  *   rsp + 0x08  r11        hv       r11        hv      r11        hv        r11       hv
- *               -                   error code CPU     -                    ds es fs gs (4 words) hv
+ *               -                   error code CPU     -                    ds es fs gs hv
  *               rip        CPU      rip        CPU     rip        CPU       rip       hv
  *               cs         hv *     cs         hv *    cs         hv *      cs        hv *
  *               rflags     hv **    rflags     hv **   rflags     hv **     rflags    hv **

@@ -9,7 +9,7 @@
 #define PROBE_ASM(instruction, outputs, inputs, ...)                                               \
     ({                                                                                             \
         unsigned long before_ = this_cpu()->fixups;                                                \
-        asm volatile("1: " instruction "\n2:\n" EXTABLE(1b, 2b)                                     \
+        asm volatile("1: " instruction "\n2:\n" EXTABLE(1b, 2b)                                    \
                      : outputs                                                                     \
                      : inputs                                                                      \
                      : "memory", "cc" __VA_OPT__(, ) __VA_ARGS__);                                 \

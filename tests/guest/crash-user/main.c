@@ -4,8 +4,8 @@
  *
  * ktest-run: crash (?s)ktest: dies at (\w{16}).*[Dd]omain 0 .*crashed.*\1
  *
- * Promised: user mode never runs on the kernel's tables. Either such a domain is stopped alone, with
- * its registers on the console, or its user finds nothing mapped and the kernel hears of it.
+ * Promised: user mode never runs on the kernel's tables. Either such a domain is stopped alone,
+ * with its registers on the console, or its user finds nothing mapped and the kernel hears of it.
  * Why: with both in ring 3, the tables are all that parts them.
  * Checked: by the runner, the domain is named as crashed and its rip is shown; or here, the page
  * fault at the first user instruction.

@@ -4,8 +4,8 @@
  *
  * Promised (public/arch-x86/xen.h XEN_EMULATE_PREFIX; public/arch-x86/cpuid.h; public/physdev.h
  * set_iopl, set_iobitmap; public/xen.h on PAT): cpuid with the prefix answers with the hypervisor's
- * leaves; MSRs and control registers that a PV kernel uses read sensibly and write with effect; ports
- * obey the virtual I/O privilege level; what is not for guests is #GP; user mode gets #GP always.
+ * leaves; MSRs and control registers that a PV kernel uses read sensibly and write with effect;
+ * ports obey the virtual I/O privilege level; what is not for guests is #GP; user mode gets #GP always.
  * Why: start-up code of every guest kernel does all of this.
  * Varied: instruction, mode, privilege level, width. Checked: values, effects, exceptions.
  */
@@ -76,7 +76,8 @@ static bool rdmsr_faults(uint32_t msr, uint64_t *value)
 
 static bool wrmsr_faults(uint32_t msr, uint64_t value)
 {
-    return PROBE_ASM("wrmsr", , PROBE_ARGS("c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))));
+    return PROBE_ASM("wrmsr", ,
+                     PROBE_ARGS("c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))));
 }
 
 #define MSR_EFER 0xc0000080

@@ -2,8 +2,8 @@
 /*
  * mmu: page tables are changed as asked, by every way there is.
  *
- * Promised (public/xen.h mmu_update, mmuext_op, update_va_mapping; XENFEAT_mmu_pt_update_preserve_ad;
- * VMASST_TYPE_writable_pagetables for direct writes):
+ * Promised (public/xen.h mmu_update, mmuext_op, update_va_mapping;
+ * XENFEAT_mmu_pt_update_preserve_ad; VMASST_TYPE_writable_pagetables for direct writes):
  *   - an entry takes the value given, A and D kept on request, and the new mapping is in force
  *     after the flush asked for;
  *   - tables can be built, pinned at each level, made current, unpinned and be plain memory again;
@@ -246,7 +246,7 @@ static void flushes(void)
                          : "memory", "cc", "r9");                                                  \
         }                                                                                          \
         entry_ = *spare;                                                                           \
-        check_eq(entry_ & ~PTE_G, plain_ & ~PTE_G);                                                                 \
+        check_eq(entry_ & ~PTE_G, plain_ & ~PTE_G);                                              \
         check_eq(rax_[1], rax_[0]);                                                                \
         check_eq(flags_[1] & FLAGS_MASK, flags_[0] & FLAGS_MASK);                                  \
     } while (0)

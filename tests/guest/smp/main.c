@@ -171,7 +171,10 @@ static long clock_behind(void)
     return most;
 }
 
-/* Only a clock that says it is stable never goes back from one vCPU to the other. */
+/*
+ * Only a clock that says it is stable never goes back from one vCPU to the other. The peer's is
+ * off by milliseconds when the host's own threads were late while it was set up.
+ */
 static void one_time(void)
 {
     bool stable = this_cpu()->info->time.flags & XEN_PVCLOCK_TSC_STABLE_BIT;
@@ -183,7 +186,7 @@ static void one_time(void)
         clock_of_0 = time_now();
     behind = smp_wait(1);
     printk("ktest: note vCPU 1 is at most %ld ns behind\n", behind);
-    check(behind >= 0 && behind <= (stable ? 0 : 1000000));
+    check(behind >= 0 && behind <= (stable ? 0 : 20000000));
 }
 
 static long own_timer(void)
