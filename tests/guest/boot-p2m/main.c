@@ -5,8 +5,8 @@
  * ktest-run: module 300001
  *
  * Promised (public/elfnote.h INIT_P2M, MOD_START_PFN): the P2M is mapped at the address in the
- * note, in frames start_info.first_p2m_pfn on; mod_start is a guest frame number and SIF_MOD_START_PFN
- * says so; the module need not be mapped.
+ * note, in frames start_info.first_p2m_pfn on; mod_start is a guest frame number and
+ * SIF_MOD_START_PFN says so; the module need not be mapped.
  * Why: Linux uses both.
  * Checked: the whole P2M against the M2P; the mapping's frames; every byte of the module.
  */

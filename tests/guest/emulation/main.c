@@ -5,8 +5,8 @@
  * Promised (public/arch-x86/xen.h XEN_EMULATE_PREFIX; public/arch-x86/cpuid.h; public/physdev.h
  * set_iopl, set_iobitmap; public/xen.h on PAT): cpuid with the prefix answers with the hypervisor's
  * leaves; MSRs and control registers that a PV kernel uses read sensibly and write with effect;
- * ports obey the virtual I/O privilege level; what is not for guests is #GP; user mode gets #GP always.
- * Why: start-up code of every guest kernel does all of this.
+ * ports obey the virtual I/O privilege level; what is not for guests is #GP; user mode gets #GP
+ * always. Why: start-up code of every guest kernel does all of this.
  * Varied: instruction, mode, privilege level, width. Checked: values, effects, exceptions.
  */
 #include <xen/arch-x86/cpuid.h>
