@@ -6,7 +6,8 @@
  * set_iopl, set_iobitmap; public/xen.h on PAT): cpuid with the prefix answers with the hypervisor's
  * leaves; MSRs and control registers that a PV kernel uses read sensibly and write with effect;
  * ports obey the virtual I/O privilege level; what is not for guests is #GP; user mode gets #GP
- * always. Why: start-up code of every guest kernel does all of this.
+ * always.
+ * Why: start-up code of every guest kernel does all of this.
  * Varied: instruction, mode, privilege level, width. Checked: values, effects, exceptions.
  */
 #include <xen/arch-x86/cpuid.h>

@@ -5,7 +5,8 @@
  * Promised (public/grant_table.h): setup_table gives frames that the domain may map; a valid entry
  * can be mapped, read-only or writable as it allows, and copied from or to; a mapping sets the
  * in-use bits and unmapping clears them; whatever is not granted is refused with the status named
- * there. Why: the road of all data between domains; a mistake here is memory of others.
+ * there.
+ * Why: the road of all data between domains; a mistake here is memory of others.
  * Varied: flags of the entry, access asked for, reference, range. Checked: status, entry bits,
  * what the mapping shows.
  */
