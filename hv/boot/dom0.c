@@ -322,7 +322,9 @@ static void fill_start_info(struct build *b, const char *cmdline)
         else
             si->mod_start = b->v_start + b->initrd_pfn * PAGE_SIZE;
     }
-    strlcpy((char *)si->cmd_line, cmdline, sizeof(si->cmd_line));
+    if (strlcpy((char *)si->cmd_line, cmdline, sizeof(si->cmd_line)) >= sizeof(si->cmd_line))
+        hv_log(LOG_WARNING, "warning: domain 0's command line is cut to %lu bytes\n",
+               sizeof(si->cmd_line) - 1);
 }
 
 static void start_vcpu(struct build *b)

@@ -56,6 +56,9 @@ static void __init complain(void *ctx, enum cmdline_complaint what, const char *
                             const char *token)
 {
     (void)ctx;
+    /* A domain 0 of another size than was asked for would only be noticed later, if at all. */
+    if (what == CMDLINE_BAD_VALUE && !strncmp(token, "dom0", 4))
+        panic("command line: %s: %s", text, token);
     printk("%s: command line: %s: %s\n", what == CMDLINE_UNKNOWN ? "warning" : "error", text, token);
 }
 
@@ -69,6 +72,8 @@ static void __init read_options(void)
                             ? boot.cmdline : cmdline_module_args(boot.cmdline), sizeof(hv_cmdline));
     log_threshold = (enum log_level)options.loglvl;
     no_reboot = options.noreboot;
+    if (boot.modules_dropped)
+        hv_log(LOG_WARNING, "warning: only the first %u boot modules are kept\n", BOOT_MODULES_MAX);
     if (com1->given)
         serial_configure(com1->io_base, com1->baud, com1->clock,
                          serial_format(com1->data_bits, com1->stop_bits, com1->parity), com1->irq);

@@ -106,6 +106,35 @@ static void key_reboot(void)
     machine_reset();
 }
 
+/* ------------------------------------------------------------------ provoked defects */
+
+/* What a stray pointer does; the first byte of a stack's block is never mapped (config.h). */
+static void key_page_fault(void)
+{
+    uint64_t block = (uint64_t)__builtin_frame_address(0) & ~(STACK_BLOCK - 1UL);
+
+    *(volatile uint8_t *)block = 0;
+}
+
+static __attribute__((noinline)) uint64_t use_stack(uint64_t depth)
+{
+    volatile uint8_t block[128];
+
+    block[0] = (uint8_t)depth;
+    return depth ? use_stack(depth - 1) + block[0] : 0;
+}
+
+/* Calls so deep that the stack ends: its guard page makes a double fault of that. */
+static void key_stack_overflow(void)
+{
+    printk("%lu\n", use_stack(STACK_SIZE / 128));
+}
+
+static void key_panic(void)
+{
+    panic("asked for by the debug console");
+}
+
 static void key_help(void);
 
 static const struct {
@@ -121,6 +150,9 @@ static const struct {
     { 'q', key_domains, "domains and vCPUs" },
     { 'r', key_registers, "run queues, and registers of what runs" },
     { 'R', key_reboot, "reboot the machine" },
+    { '!', key_panic, "panic" },
+    { '%', key_page_fault, "page fault in the hypervisor (the machine ends)" },
+    { '^', key_stack_overflow, "overflow of the hypervisor's stack (the machine ends)" },
 };
 
 static void key_help(void)

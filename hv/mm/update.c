@@ -51,6 +51,20 @@ static inline int l1_change_rw(const struct domain *d, uint64_t *e, uint64_t old
     return stored ? 0 : -XEN_EAGAIN;
 }
 
+/* As l1_set(), keeping accessed and dirty bits: protection changes are what comes this way. */
+static inline int l1_set_preserve(struct domain *d, uint64_t *e, uint64_t new_entry)
+{
+    uint64_t old = READ_ONCE(*e), adjusted = adjust_l1e(new_entry);
+
+    if (likely((new_entry & PTE_P) && l1e_differ_in_rw(old, adjusted))) {
+        int rc = l1_change_rw(d, e, old, adjusted, UPDATE_PRESERVE_AD, 0);
+
+        if (likely(rc <= 0))
+            return rc;
+    }
+    return l1_update(d, d, e, new_entry, UPDATE_PRESERVE_AD, 0);
+}
+
 int l1_update(struct domain *d, struct domain *owner, uint64_t *e, uint64_t new_entry,
               enum update_mode mode, uint64_t expected)
 {
@@ -179,8 +193,8 @@ static inline int update_one(struct domain *d, struct domain *owner, uint64_t pt
         return -XEN_EPERM;
     e = paddr_to_virt(ptr & ~7UL);
     if (likely((READ_ONCE(pg->state) & (PGS_TYPE_MASK | PGS_VALID)) == (PGT_L1 | PGS_VALID))) {
-        if (likely(mode == UPDATE_STORE && owner == d))
-            return l1_set(d, e, val);
+        if (likely(owner == d))
+            return mode == UPDATE_STORE ? l1_set(d, e, val) : l1_set_preserve(d, e, val);
         return l1_update(d, owner, e, val, mode, 0);
     }
     if (state_is_live_table(READ_ONCE(pg->state)))

@@ -28,10 +28,14 @@ void show_registers(const struct cpu_user_regs *regs)
            read_cr3());
 }
 
-/* The hypervisor is built without frame pointers: every word on the stack that points into text. */
+/*
+ * The hypervisor is built without frame pointers: every word on the stack that points into text.
+ * After an overflow rsp is in the guard, where nothing can be read.
+ */
 void show_hv_backtrace(const struct cpu_user_regs *regs)
 {
-    uint64_t at = regs->rsp, end = (at | (STACK_BLOCK - 1)) + 1, offset;
+    uint64_t end = (regs->rsp | (STACK_BLOCK - 1)) + 1, offset;
+    uint64_t at = MAX(ROUND_UP(regs->rsp, 8UL), end - STACK_SIZE);
     const char *name = symbol_lookup(regs->rip, &offset);
 
     printk("  backtrace (return addresses on the stack):\n");
