@@ -21,6 +21,7 @@
 #include "hv/serial.h"
 #include "hv/smp.h"
 #include "hv/time.h"
+#include "hv/traps.h"
 #include "hv/vcpu.h"
 #include "hv/version.h"
 
@@ -72,6 +73,7 @@ static void __init read_options(void)
                             ? boot.cmdline : cmdline_module_args(boot.cmdline), sizeof(hv_cmdline));
     log_threshold = (enum log_level)options.loglvl;
     no_reboot = options.noreboot;
+    debug_exit_port = options.debug_exit;
     if (boot.modules_dropped)
         hv_log(LOG_WARNING, "warning: only the first %u boot modules are kept\n", BOOT_MODULES_MAX);
     if (com1->given)

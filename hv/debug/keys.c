@@ -18,10 +18,10 @@ static const char *const state_names[] = {
 
 static void show_vcpu_line(const struct vcpu *v)
 {
-    printk("    v%u: %s%s on CPU %u, events %s%s, %lu hypercalls\n", v->id, state_names[v->state],
+    printk("    v%u: %s%s on CPU %u, events %s%s\n", v->id, state_names[v->state],
            v->polling ? " (poll)" : "", v->cpu ? v->cpu->id : 0,
            v->hot->info->evtchn_upcall_pending ? "pending" : "none",
-           v->hot->info->evtchn_upcall_mask ? ", masked" : "", v->hot->hypercalls);
+           v->hot->info->evtchn_upcall_mask ? ", masked" : "");
 }
 
 static void key_domains(void)

@@ -66,15 +66,16 @@ void panic(const char *fmt, ...)
     machine_halt(true);
 }
 
-/* Port of QEMU's isa-debug-exit as `radon run` adds it; elsewhere nothing listens there. */
-#define DEBUG_EXIT_PORT 0xf4
+/* Port of QEMU's isa-debug-exit as `radon run` adds it (debug_exit=); elsewhere nothing listens. */
+uint16_t debug_exit_port = 0xf4;
 
 void machine_halt(bool failure)
 {
     cli();
     if (failure) {
         printk("*** radon stops ***\n");
-        outl(DEBUG_EXIT_PORT, 0x2a);
+        if (debug_exit_port)
+            outl(debug_exit_port, 0x2a);
     }
     machine_reset();
 }
