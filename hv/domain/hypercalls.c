@@ -59,6 +59,9 @@ long do_iret_in_multicall(HCALL_ARGS1(a1_))
     return -XEN_ENOSYS;
 }
 
+/* Entries done between two looks for interrupts and other vCPUs. */
+#define MULTICALL_BATCH 32
+
 long do_multicall(HCALL_ARGS2(list, count))
 {
     struct multicall_entry call;
@@ -72,6 +75,8 @@ long do_multicall(HCALL_ARGS2(list, count))
                           : -XEN_ENOSYS;
         if (!put_guest_u64(list + offsetof(struct multicall_entry, result), call.result))
             return -XEN_EFAULT;
+        if (i % MULTICALL_BATCH == MULTICALL_BATCH - 1)
+            preempt_point();
     }
     return 0;
 }

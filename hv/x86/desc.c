@@ -51,6 +51,7 @@ void idt_init(void)
     set_gate(X86_BP, 3, 0);
     set_gate(X86_OF, 3, 0);
     set_gate(VECTOR_SYSCALL32, 3, 0);
+    set_gate(X86_DB, 0, IST_DB);
     set_gate(X86_NMI, 0, IST_NMI);
     set_gate(X86_DF, 0, IST_DF);
     set_gate(X86_MC, 0, IST_MC);
@@ -106,7 +107,7 @@ void desc_init_cpu(struct cpu *cpu)
     *own_entry(cpu, FLAT_RING3_CS64) = 0x00affb000000ffff;
     set_system(cpu, HV_TSS_SEL, (uint64_t)cpu->tss, sizeof(struct tss) - 1, 9);
     cpu->tss->iomap_base = sizeof(struct tss); /* no bitmap: every port access traps */
-    for (unsigned int ist = IST_NMI; ist <= IST_MC; ist++) {
+    for (unsigned int ist = IST_NMI; ist <= IST_DB; ist++) {
         struct vcpu_hot *h = stack_create();
 
         if (!h)

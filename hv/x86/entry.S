@@ -76,7 +76,7 @@
 
 /*
  * The template of a CPU's SYSCALL stub, copied to a page of its own with a data page behind it
- * (hv/x86/percpu.c): 0 = scratch, 8 = stack top of the vCPU that runs here, 16 = entry_syscall,
+ * (hv/x86/desc.c): 0 = scratch, 8 = stack top of the vCPU that runs here, 16 = entry_syscall,
  * 24 = entry_syscall32.  From: SYSCALL in a guest (rcx = rip, r11 = rflags).  Out: the stack of
  * the vCPU with ss and rsp pushed.  Clobbers nothing.
  */
@@ -455,6 +455,26 @@ switch_stacks:
     pop     %rbx
     ret
 
+/*
+ * #DB: on a stack of its own as well, since it comes in ring 0 too: from a guest's data breakpoint
+ * on what the hypervisor reads for it, or at the first instruction of an entry (MOV SS before
+ * SYSCALL or INT), where the stack may still be the guest's.  From a guest the frame goes to
+ * the vCPU's stack, and on as any exception.
+ */
+    .balign 16
+debug_entry:
+    cld
+    PUSH_VOLATILE
+    PUSH_PRESERVED
+    mov     %rsp, %rdi
+    call    do_debug_entry              /* returns where the frame is now */
+    mov     %rax, %rsp
+    testb   $3, UREGS_CS(%rsp)
+    jz      .Lrestore
+    mov     %rsp, %rdi
+    call    do_trap
+    jmp     exit_to_guest
+
 /* NMI, #DF and #MC: on stacks of their own (IST), from anywhere. */
 ist_common:
     cld
@@ -485,6 +505,8 @@ vector_stubs:
     .endif
     .if (vec == 2) || (vec == 8) || (vec == 18)
     jmp     ist_common
+    .elseif vec == 1
+    jmp     debug_entry
     .else
     jmp     exception_common
     .endif

@@ -125,8 +125,6 @@ static enum emul_rc op_write_cr(struct emul_ctxt *c, unsigned int nr, uint64_t v
         v->hot->info->arch.cr2 = value;
         return EMUL_OK;
     case 3:
-        spin_lock(&v->domain->mm.lock);
-        spin_unlock(&v->domain->mm.lock);
         return mm_set_kernel_l4(v, paddr_to_mfn(value)) ? EMUL_UNHANDLEABLE : EMUL_OK;
     case 4:
         v->vcr4 = pv_cr4(value);

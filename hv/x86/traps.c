@@ -14,6 +14,7 @@
 #include "hv/mm.h"
 #include "hv/percpu.h"
 #include "hv/sched.h"
+#include "hv/vcpu.h"
 #include "hv/x86.h"
 
 /*
@@ -90,7 +91,7 @@ static void hypervisor_fault(struct cpu_user_regs *regs, unsigned int vector)
     uint64_t fixup = extable_lookup(regs->rip);
     uint64_t cr2 = vector == X86_PF ? read_cr2() : 0;
 
-    if (fixup && vector != X86_DB) {
+    if (fixup) {
         regs->rip = fixup;
         return;
     }
@@ -114,6 +115,24 @@ void do_trap(struct cpu_user_regs *regs)
         guest_trap(regs, vector);
     else
         hypervisor_fault(regs, vector);
+}
+
+/*
+ * #DB on its IST stack.  In ring 0 it is a guest's doing that is nobody's business: a data breakpoint
+ * that the hypervisor's own access hit, or one that MOV SS put off into an entry.
+ */
+struct cpu_user_regs *do_debug_entry(struct cpu_user_regs *regs)
+{
+    struct cpu_user_regs *to;
+
+    if (!guest_mode(regs)) {
+        __asm__ volatile("mov %0, %%dr6" ::"r"(0xffff0ff0UL));
+        regs->rflags &= ~(uint64_t)X86_EFLAGS_TF;
+        return regs;
+    }
+    to = vcpu_regs(this_cpu()->curr);
+    memcpy(to, regs, offsetof(struct cpu_user_regs, es));
+    return to;
 }
 
 /* NMI, double fault, machine check: on their own stacks, anywhere, hot() is the CPU's. */

@@ -12,6 +12,11 @@ class Process(common.Case):
         text = self.run_ok("/process32; test $? = 5", adds=[(program, "/process32")])
         self.assertEqual(text, "int80 vdso fork fault end\n")
 
+    def test_breakpoint_on_what_the_hypervisor_reads(self):
+        program = common.compile_program("data_breakpoint")
+        self.assertEqual(self.run_ok("/data_breakpoint", adds=[(program, "/data_breakpoint")]),
+                         "signal\n")
+
     def test_clock_without_system_calls(self):
         program = common.compile_program("vdso_clock")
         strict = "" if common.ON == "xen" else "strict"  # Xen: only where it calls the TSC stable

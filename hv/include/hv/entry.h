@@ -17,6 +17,7 @@ void switch_stacks(uint64_t *save_sp, uint64_t new_sp);
 /* Called by the stubs; regs is the full frame at the top of the vCPU's stack. */
 void do_trap(struct cpu_user_regs *regs);
 void do_ist_trap(struct cpu_user_regs *regs);
+struct cpu_user_regs *do_debug_entry(struct cpu_user_regs *regs);
 void do_slow_syscall(struct cpu_user_regs *regs);
 void do_syscall32(struct cpu_user_regs *regs);
 void do_sysenter(struct cpu_user_regs *regs);

@@ -28,7 +28,7 @@ struct stub_data {
     uint64_t entry32;
 };
 
-enum { IST_NMI = 1, IST_DF = 2, IST_MC = 3 };
+enum { IST_NMI = 1, IST_DF = 2, IST_MC = 3, IST_DB = 4 };
 
 struct cpu {
     uint32_t id;

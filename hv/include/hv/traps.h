@@ -45,6 +45,8 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector);
 
 void show_registers(const struct cpu_user_regs *regs);
 void show_hv_backtrace(const struct cpu_user_regs *regs);
+/* failure: through isa-debug-exit at this port (0: none), so that QEMU ends with a status. */
+extern uint16_t debug_exit_port;
 void machine_halt(bool failure) __noreturn;
 
 #endif

@@ -48,8 +48,7 @@ struct vcpu_hot {
     struct vcpu *vcpu;
     struct cpu *cpu;            /* where it runs, or ran last */
     uint64_t scratch;
-    uint64_t hypercalls;        /* entries, for the debug console */
-    uint64_t reserved[2];
+    uint64_t reserved[3];
 };
 
 /* Bytes change one by one, since each has its own writers; byte 2 from other CPUs in rare cases. */
