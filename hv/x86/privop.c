@@ -53,13 +53,15 @@ static enum emul_rc op_segment(struct emul_ctxt *c, enum x86_seg seg, struct emu
 
 /* ------------------------------------------------------------------ ports */
 
-static bool port_in_bitmap(const struct vcpu *v, uint16_t port, unsigned int bytes)
+/* The bitmap is the guest kernel's memory, and a user's address space may be loaded. */
+static bool port_in_bitmap(struct vcpu *v, uint16_t port, unsigned int bytes)
 {
-    uint8_t bits[2];
+    uint8_t bits[2] = { 0xff, 0xff };
 
     if (!v->iobmp || port + bytes > v->iobmp_limit)
         return false;
-    if (!copy_from_guest(bits, (uint64_t)v->iobmp + port / 8, 2))
+    /* The byte behind the last one is only looked at where ports reach into it. */
+    if (!guest_peek(v, (uint64_t)v->iobmp + port / 8, bits, (port & 7) + bytes > 8 ? 2 : 1))
         return false;
     return !(((bits[0] | bits[1] << 8) >> (port & 7)) & ((1u << bytes) - 1));
 }

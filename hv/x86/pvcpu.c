@@ -177,7 +177,7 @@ void pv_set_kernel_stack(struct vcpu *v, uint16_t ss, uint64_t sp)
      * The lean bounce does not look at the address again, so the hypervisor's range is kept out
      * here; an address there becomes one that faults.
      */
-    v->hot->kernel_frame = guest_range_ok(frame, 56) && is_canonical(frame) ? frame : 1UL << 47;
+    v->hot->kernel_frame = guest_range_ok(frame - 8, 64) && is_canonical(frame) ? frame : 1UL << 47;
 }
 
 long do_set_segment_base(HCALL_ARGS2(which, base))

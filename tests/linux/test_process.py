@@ -17,6 +17,11 @@ class Process(common.Case):
         self.assertEqual(self.run_ok("/data_breakpoint", adds=[(program, "/data_breakpoint")]),
                          "signal\n")
 
+    def test_ports_of_a_process(self):
+        program = common.compile_program("ioperm")
+        self.assertEqual(self.run_ok("/ioperm", adds=[(program, "/ioperm")]),
+                         "80 refused\n80 open\n81 refused\n81 open\n")
+
     def test_clock_without_system_calls(self):
         program = common.compile_program("vdso_clock")
         strict = "" if common.ON == "xen" else "strict"  # Xen: only where it calls the TSC stable
