@@ -171,7 +171,7 @@ void desc_switch_to(struct cpu *cpu, struct vcpu *v)
     load_ldt(cpu, v);
 }
 
-/* Type references on the frames of a table; on failure those taken are dropped. */
+/* Type references on the frames of a table; on failure those taken are dropped.  mm.lock held. */
 static int hold_frames(struct domain *d, const mfn_t *frames, unsigned int n)
 {
     for (unsigned int i = 0; i < n; i++) {
@@ -187,17 +187,35 @@ static int hold_frames(struct domain *d, const mfn_t *frames, unsigned int n)
     return 0;
 }
 
-static void drop_frames(const mfn_t *frames, unsigned int n)
+static void drop_frames(struct domain *d, const mfn_t *frames, unsigned int n)
 {
+    spin_lock(&d->mm.lock);
     for (unsigned int i = 0; i < n; i++)
         put_page_and_type(mfn_to_page(frames[i]));
+    spin_unlock(&d->mm.lock);
 }
 
 void desc_release(struct vcpu *v)
 {
-    drop_frames(v->gdt_frames, DIV_ROUND_UP(v->gdt_entries, 512));
-    drop_frames(v->ldt_frames, DIV_ROUND_UP(v->ldt_entries, 512));
+    drop_frames(v->domain, v->gdt_frames, DIV_ROUND_UP(v->gdt_entries, 512));
+    drop_frames(v->domain, v->ldt_frames, DIV_ROUND_UP(v->ldt_entries, 512));
     v->gdt_entries = v->ldt_entries = 0;
+}
+
+/* Put n new frames into a table's slots; what was there goes to `old`, still referenced. */
+static int replace_frames(struct domain *d, mfn_t *slots, unsigned int nr_slots,
+                          const mfn_t *frames, unsigned int n, mfn_t *old)
+{
+    int rc;
+
+    spin_lock(&d->mm.lock);
+    rc = hold_frames(d, frames, n);
+    spin_unlock(&d->mm.lock);
+    if (rc)
+        return rc;
+    memcpy(old, slots, nr_slots * sizeof(*slots));
+    memcpy(slots, frames, n * sizeof(*frames));
+    return 0;
 }
 
 int vcpu_set_gdt(struct vcpu *v, const mfn_t *frames, unsigned int entries)
@@ -208,17 +226,13 @@ int vcpu_set_gdt(struct vcpu *v, const mfn_t *frames, unsigned int entries)
 
     if (entries > GDT_GUEST_PAGES * 512)
         return -XEN_EINVAL;
-    spin_lock(&v->domain->mm.lock);
-    rc = hold_frames(v->domain, frames, n);
-    spin_unlock(&v->domain->mm.lock);
+    rc = replace_frames(v->domain, v->gdt_frames, GDT_GUEST_PAGES, frames, n, old);
     if (rc)
         return rc;
-    memcpy(old, v->gdt_frames, sizeof(old));
-    memcpy(v->gdt_frames, frames, n * sizeof(*frames));
     v->gdt_entries = entries;
     if (v == current())
         desc_switch_to(this_cpu(), v);
-    drop_frames(old, old_n);
+    drop_frames(v->domain, old, old_n);
     return 0;
 }
 
@@ -247,19 +261,15 @@ long set_ldt(struct vcpu *v, uint64_t va, uint32_t entries)
     for (unsigned int i = 0; i < n; i++)
         if (!guest_va_to_mfn(v, va + i * PAGE_SIZE, &frames[i], NULL))
             return -XEN_EINVAL;
-    spin_lock(&v->domain->mm.lock);
-    rc = hold_frames(v->domain, frames, n);
-    spin_unlock(&v->domain->mm.lock);
+    rc = replace_frames(v->domain, v->ldt_frames, 16, frames, n, old);
     if (rc)
         return rc;
-    memcpy(old, v->ldt_frames, sizeof(old));
-    memcpy(v->ldt_frames, frames, n * sizeof(*frames));
     v->ldt_base = va;
     v->ldt_entries = entries;
     for (unsigned int i = 0; i < n; i++)
         gdt_window_set(this_cpu(), 16 + i, frames[i]);
     load_ldt(this_cpu(), v);
-    drop_frames(old, old_n);
+    drop_frames(v->domain, old, old_n);
     return 0;
 }
 
