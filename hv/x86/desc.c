@@ -251,7 +251,7 @@ long do_set_gdt(HCALL_ARGS2(list, entries))
 long set_ldt(struct vcpu *v, uint64_t va, uint32_t entries)
 {
     unsigned int n = DIV_ROUND_UP(entries, 512), old_n = DIV_ROUND_UP(v->ldt_entries, 512);
-    mfn_t frames[16], old[16];
+    mfn_t frames[16] = { { 0 } }, old[16];
     int rc = 0;
 
     if (entries > 8192 || (va & ~PAGE_MASK) || (entries && !guest_range_ok(va, entries * 8UL)))
