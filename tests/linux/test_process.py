@@ -22,6 +22,11 @@ class Process(common.Case):
         self.assertEqual(self.run_ok("/ioperm", adds=[(program, "/ioperm")]),
                          "80 refused\n80 open\n81 refused\n81 open\n")
 
+    def test_local_descriptor_tables(self):
+        program = common.compile_program("ldt", "-static", "-no-pie")
+        self.assertEqual(self.run_ok("/ldt", adds=[(program, "/ldt")]),
+                         "11111111 22222222\nchild 0, 11111111\n")
+
     def test_clock_without_system_calls(self):
         program = common.compile_program("vdso_clock")
         strict = "" if common.ON == "xen" else "strict"  # Xen: only where it calls the TSC stable
