@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "jit_int.h"
+
+static const uint8_t pool[ISA_FRAME] = { RAX, RSI, RDX, RCX, R8, R9, RBX, R13, R14, R15 };
+static const uint8_t saved[] = { RBP, RBX, R12, R13, R14, R15 };
+#define NR_SAVED (sizeof(saved) / sizeof(saved[0]))
+
+static bool callee_saved(unsigned int reg)
+{
+    return reg == RBX || reg >= R12;
+}
+
+/* The frame pointer is a multiple of 16, and so is the stack pointer below the handler's stack. */
+static void enter(struct jit *j)
+{
+    struct emit *e = &j->e;
+
+    for (unsigned int i = 0; i < NR_SAVED; i++)
+        emit_push(e, saved[i]);
+    emit_mov(e, true, R12, RDI);
+    emit_alu_imm(e, true, 5, RSP, 8);
+    emit_mov(e, true, RBP, RSP);
+    emit_alu_imm(e, true, 5, RSP, (int32_t)FAST_STACK_BYTES);
+    emit_reg_mem(e, true, 0x8b, j->map[1], R12, offsetof(struct fast_run, ctx));
+}
+
+static void leave(struct jit *j)
+{
+    struct emit *e = &j->e;
+
+    j->space->leave = e->used;
+    emit_reg_mem(e, true, 0x8d, RSP, RBP, 8);
+    for (unsigned int i = NR_SAVED; i-- > 0;)
+        emit_pop(e, saved[i]);
+    emit_byte(e, 0xc3);
+
+    j->space->stopped = e->used;
+    emit_reg_reg(e, false, 0x31, RAX, RAX);
+    emit_jump(e, 0xe9, j->space->leave);
+}
+
+static void call_table(struct jit *j, const struct isa_insn *in)
+{
+    emit_mov(&j->e, true, RDI, R12);
+    emit_reg_mem(&j->e, true, 0x8b, R11, R12, offsetof(struct fast_run, helpers));
+    emit_reg_mem(&j->e, false, 0xff, 2, R11, 8 * (int32_t)in->imm);
+}
+
+/* With shuffled registers arguments are moved by way of the stack, and what the call clobbers is kept. */
+static void call_shuffled(struct jit *j, const struct isa_insn *in)
+{
+    unsigned int kept = 0;
+
+    for (unsigned int i = 6; i <= 9; i++) {
+        if (!callee_saved(j->map[i])) {
+            emit_push(&j->e, j->map[i]);
+            kept++;
+        }
+    }
+    if (kept % 2)
+        emit_push(&j->e, RAX);
+    for (unsigned int i = 1; i <= 3; i++)
+        emit_push(&j->e, j->map[i]);
+    emit_pop(&j->e, RCX);
+    emit_pop(&j->e, RDX);
+    emit_pop(&j->e, RSI);
+    call_table(j, in);
+    emit_mov(&j->e, true, R11, RAX);
+    if (kept % 2)
+        emit_pop(&j->e, R10);
+    for (unsigned int i = 9; i >= 6; i--)
+        if (!callee_saved(j->map[i]))
+            emit_pop(&j->e, j->map[i]);
+    emit_mov(&j->e, true, j->map[0], R11);
+}
+
+static void call(struct jit *j, const struct isa_insn *in)
+{
+    const struct fast_helper_row *helper = fast_helper_find(in->imm);
+
+    if (!helper) {
+        j->e.failed = true;
+        return;
+    }
+    if (j->space->shuffle)
+        call_shuffled(j, in);
+    else
+        call_table(j, in);
+    if (helper->flags & HELPER_MAY_STOP) {
+        emit_reg_mem(&j->e, false, 0x83, 7, R12, offsetof(struct fast_run, stop));
+        emit_byte(&j->e, 0);
+        emit_jump(&j->e, 0x0f85, j->space->stopped);
+    }
+}
+
+static void load(struct jit *j, const struct isa_insn *in)
+{
+    static const uint16_t zero[] = { [1] = 0x0fb6, [2] = 0x0fb7, [4] = 0x8b, [8] = 0x8b };
+    static const uint16_t sign[] = { [1] = 0x0fbe, [2] = 0x0fbf, [4] = 0x63 };
+    bool wide = in->row->op == OP_LOADS || in->row->width == 8;
+
+    emit_reg_mem(&j->e, wide, (in->row->op == OP_LOADS ? sign : zero)[in->row->width],
+                 j->map[in->dst], j->map[in->src], in->off);
+}
+
+static void store(struct jit *j, const struct isa_insn *in)
+{
+    struct emit *e = &j->e;
+    bool from_reg = in->row->form == FORM_STORE_REG;
+    unsigned int size = in->row->width;
+    unsigned int opcode = (from_reg ? 0x88u : 0xc6u) | (size > 1);
+
+    if (size == 2)
+        emit_byte(e, 0x66);
+    emit_reg_mem(e, size == 8, opcode, from_reg ? j->map[in->src] : 0, j->map[in->dst], in->off);
+    if (from_reg)
+        return;
+    for (unsigned int i = 0; i < (size < 4 ? size : 4); i++)
+        emit_byte(e, (uint64_t)in->imm >> (8 * i) & 0xff);
+}
+
+static void branch(struct jit *j, const struct isa_insn *in, uint32_t target)
+{
+    static const uint8_t condition[] = {
+        [OP_JEQ] = 0x4,  [OP_JNE] = 0x5,  [OP_JGT] = 0x7,  [OP_JGE] = 0x3,  [OP_JLT] = 0x2,
+        [OP_JLE] = 0x6,  [OP_JSET] = 0x5, [OP_JSGT] = 0xf, [OP_JSGE] = 0xd, [OP_JSLT] = 0xc,
+        [OP_JSLE] = 0xe,
+    };
+    bool wide = in->row->width == 64;
+    bool test = in->row->op == OP_JSET;
+    unsigned int dst = j->map[in->dst];
+
+    if (in->row->form == FORM_BRANCH_REG) {
+        emit_reg_reg(&j->e, wide, test ? 0x85 : 0x39, j->map[in->src], dst);
+    } else if (test) {
+        emit_reg_reg(&j->e, wide, 0xf7, 0, dst);
+        emit_u32(&j->e, (uint32_t)in->imm);
+    } else {
+        emit_alu_imm(&j->e, wide, 7, dst, (int32_t)in->imm);
+    }
+    emit_jump(&j->e, 0x0f80u | condition[in->row->op], target);
+}
+
+static void one(struct jit *j, const struct isa_insn *in, unsigned int next, bool last)
+{
+    /* While sizes are counted targets ahead are not known yet; jumps have one size. */
+    uint32_t target = isa_is_jump(in->row) ? j->space->offset[(int32_t)next + in->jump] : 0;
+
+    switch (in->row->form) {
+    case FORM_JUMP:
+    case FORM_JUMP_IMM:
+        emit_jump(&j->e, 0xe9, target);
+        break;
+    case FORM_BRANCH_IMM:
+    case FORM_BRANCH_REG:
+        branch(j, in, target);
+        break;
+    case FORM_CALL:
+        call(j, in);
+        break;
+    case FORM_EXIT:
+        if (j->map[0] != RAX)
+            emit_mov(&j->e, true, RAX, j->map[0]);
+        if (!last)
+            emit_jump(&j->e, 0xe9, j->space->leave);
+        break;
+    case FORM_LDDW:
+        emit_mov_imm(&j->e, j->map[in->dst], (uint64_t)in->imm);
+        break;
+    case FORM_LOAD:
+        load(j, in);
+        break;
+    case FORM_STORE_IMM:
+    case FORM_STORE_REG:
+        store(j, in);
+        break;
+    default:
+        jit_alu(j, in);
+        break;
+    }
+}
+
+static void translate(struct jit *j, const struct fast_program *program)
+{
+    unsigned int n = program->head.insns;
+    struct isa_insn in;
+
+    for (unsigned int i = 0; i < ISA_FRAME; i++)
+        j->map[i] = pool[(i + j->space->shuffle) % ISA_FRAME];
+    j->map[ISA_FRAME] = RBP;
+
+    enter(j);
+    for (unsigned int i = 0; i < n; i += in.length) {
+        if (isa_decode(&program->insns[i], n - i, &in) != FAST_OK ||
+            (isa_is_jump(in.row) && (int64_t)i + 1 + in.jump >= (int64_t)n) ||
+            (isa_is_jump(in.row) && in.jump < 0)) {
+            j->e.failed = true;
+            return;
+        }
+        j->space->offset[i] = j->e.used;
+        one(j, &in, i + 1, i + in.length == n);
+    }
+    leave(j);
+}
+
+uint32_t fast_jit_size(const struct fast_program *program, struct jit_space *space,
+                       unsigned int shuffle)
+{
+    struct jit j = { .space = space };
+
+    memset(space, 0, sizeof(*space));
+    space->shuffle = shuffle % ISA_FRAME;
+    if (program->head.insns == 0 || program->head.insns > FAST_MAX_INSNS)
+        return 0;
+    translate(&j, program);
+    return j.e.failed ? 0 : j.e.used;
+}
+
+bool fast_jit_emit(const struct fast_program *program, struct jit_space *space, void *buffer,
+                   uint32_t size)
+{
+    struct jit j = { .e = { buffer, size, 0, false }, .space = space };
+
+    translate(&j, program);
+    return !j.e.failed && j.e.used == size;
+}

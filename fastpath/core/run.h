@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run of a handler: what both engines share.  Helpers stage their effects here; fast_finish takes
+ * them, all or none.
+ */
+#ifndef FASTPATH_RUN_H
+#define FASTPATH_RUN_H
+
+#include "mem.h"
+#include "program.h"
+
+/* Why a run ended without DONE. */
+enum fast_stop {
+    FAST_STOP_NONE = 0,
+    FAST_STOP_LOAD,   /* guest memory could not be read */
+    FAST_STOP_STORE,  /* a staged store could not be proved possible */
+    FAST_STOP_PT,     /* a staged page-table update was refused */
+    FAST_STOP_FULL,   /* more staged effects than there is room (the verifier excludes it) */
+    FAST_STOP_BUDGET, /* the interpreter's budget is used up */
+    FAST_STOP_ESCAPE, /* the interpreter was asked for what the verifier should have refused: a bug */
+    FAST_NR_STOPS,
+};
+
+/*
+ * Where a run takes place: the hypervisor's side, or a test's.  Sizes are 1, 2, 4 or 8 bytes;
+ * addresses are the guest's, any value: the environment checks them, masks them against speculation
+ * and sees to the address space, accessed and dirty bits (DESIGN.md, section 6, rules 1 and 2).
+ */
+struct fast_env {
+    /* Reads; false when not mapped for the guest kernel, or not the guest's. */
+    bool (*load)(void *world, uint64_t address, unsigned int size, uint64_t *value);
+    /* Proves that store() will succeed.  Changes nothing that the guest can see; may be called often. */
+    bool (*may_store)(void *world, uint64_t address, unsigned int size);
+    /* Stores; only after may_store() said yes in this run.  Cannot fail. */
+    void (*store)(void *world, uint64_t address, unsigned int size, uint64_t value);
+    /* The same for the page-table entry at machine address ptr, which still must hold `old`. */
+    bool (*may_update_pt)(void *world, uint64_t ptr, uint64_t old, uint64_t new);
+    void (*update_pt)(void *world, uint64_t ptr, uint64_t new);
+    uint64_t (*tsc)(void *world);
+};
+
+struct fast_staged {
+    uint64_t address; /* guest virtual, or machine address of the entry when size is zero */
+    uint64_t value;
+    uint64_t old;  /* page-table updates only */
+    uint32_t size; /* 1, 2, 4, 8; 0 for a page-table update */
+    uint32_t reserved;
+};
+
+struct fast_run;
+typedef uint64_t (*fast_helper_fn)(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3);
+
+/* The JIT's code knows the offsets of helpers, ctx and stop. */
+struct fast_run {
+    const fast_helper_fn *helpers; /* fast_helper_table, or a test's */
+    struct fast_ctx *ctx;          /* the handler's copy */
+    uint32_t stop;                 /* enum fast_stop */
+    uint32_t nr_staged;
+    const struct fast_env *env;
+    void *world; /* handed to the environment */
+    struct fast_staged staged[FAST_MAX_STAGED];
+};
+
+/* By number (helpers.def); numbers that are none hold NULL. */
+extern const fast_helper_fn fast_helper_table[FAST_NR_HELPERS];
+
+/* Makes *run ready. The staged list is not cleared: nr_staged says what of it counts. */
+void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast_env *env, void *world);
+
+/*
+ * Ends a run whose program returned r0.  DONE: every staged effect was proved possible and then taken,
+ * in program order; the caller takes over the context.  PASS: nothing was changed; run->stop says why
+ * when the handler did not choose it.
+ */
+enum fast_outcome fast_finish(struct fast_run *run, uint64_t r0);
+
+/* "load", "store", ...: for counters and logs. */
+const char *fast_stop_name(enum fast_stop stop);
+
+/* What the verifier and the disassembler know of a helper (helpers.def). */
+enum { HELPER_STAGES = 1, HELPER_BEFORE_PT = 2, HELPER_MAY_STOP = 4, HELPER_VALUE = 8 };
+struct fast_helper_row {
+    const char *name;
+    uint8_t args;
+    uint8_t attach; /* bit per enum fast_attach_kind */
+    uint8_t flags;
+    uint16_t cost;
+};
+/* The row, or NULL for a number that is no helper. */
+const struct fast_helper_row *fast_helper_find(int64_t number);
+
+#endif
