@@ -24,6 +24,7 @@
 #include "hv/traps.h"
 #include "hv/vcpu.h"
 #include "hv/version.h"
+#include "hv/watchdog.h"
 
 char hv_cmdline[1024];
 bool no_reboot;
@@ -66,13 +67,15 @@ static void __init complain(void *ctx, enum cmdline_complaint what, const char *
 static void __init read_options(void)
 {
     const struct serial_option *com1 = &options.com1;
+    const enum cmdline_name_rule rule = cmdline_name_rule(boot.loader);
 
     cmdline_defaults(&options);
-    cmdline_parse(&options, boot.cmdline, cmdline_name_rule(boot.loader), complain, NULL);
-    strlcpy(hv_cmdline, cmdline_name_rule(boot.loader) == CMDLINE_NAME_ABSENT
-                            ? boot.cmdline : cmdline_module_args(boot.cmdline), sizeof(hv_cmdline));
+    cmdline_parse(&options, boot.cmdline, rule, complain, NULL);
+    strlcpy(hv_cmdline, cmdline_module_args(boot.cmdline, rule), sizeof(hv_cmdline));
     log_threshold = (enum log_level)options.loglvl;
     no_reboot = options.noreboot;
+    if (options.watchdog)
+        watchdog_enable();
     debug_exit_port = options.debug_exit;
     if (boot.modules_dropped)
         hv_log(LOG_WARNING, "warning: only the first %u boot modules are kept\n", BOOT_MODULES_MAX);
@@ -167,6 +170,7 @@ static void __init show_memory(void)
 static void __noreturn run_idle(void)
 {
     free_init_memory();
+    watchdog_start_cpu(this_cpu());
     idle_loop();
 }
 
@@ -191,7 +195,7 @@ void __init hv_start(uint32_t magic, uint32_t info)
     features_detect();
     init_memory();
     init_first_cpu(boot_hot);
-    if (!acpi_init(0)) /* searched for in the BIOS's places; multiboot 2 gives a copy only */
+    if (!acpi_init(boot.rsdp, boot.rsdp_length))
         hv_log(LOG_WARNING, "no ACPI tables\n");
     publish_memory_map();
     irq_init(&acpi);

@@ -3,6 +3,7 @@
  * The debug console: one key, one report.  It runs in the serial line's interrupt, and so only looks;
  * what it walks may change under it on other CPUs.
  */
+#include "hv/asm.h"
 #include "hv/console.h"
 #include "hv/domain.h"
 #include "hv/event.h"
@@ -135,6 +136,13 @@ static void key_panic(void)
     panic("asked for by the debug console");
 }
 
+/* What a lost lock does: this CPU takes no interrupt any more.  The watchdog is there for that. */
+static void key_hang(void)
+{
+    for (;;)
+        cpu_relax();
+}
+
 static void key_help(void);
 
 static const struct {
@@ -151,6 +159,7 @@ static const struct {
     { 'r', key_registers, "run queues, and registers of what runs" },
     { 'R', key_reboot, "reboot the machine" },
     { '!', key_panic, "panic" },
+    { '@', key_hang, "hang this CPU (the machine ends, if the watchdog is on and there is another)" },
     { '%', key_page_fault, "page fault in the hypervisor (the machine ends)" },
     { '^', key_stack_overflow, "overflow of the hypervisor's stack (the machine ends)" },
 };

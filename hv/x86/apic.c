@@ -20,6 +20,7 @@ enum {
 #define LVT_TSC_DEADLINE 0x40000
 #define ICR_BUSY         0x1000
 #define ICR_ASSERT       0x4000
+#define ICR_NMI          0x400
 #define ICR_INIT         0x500
 #define ICR_STARTUP      0x600
 #define APIC_BASE_EN     0x800
@@ -96,6 +97,11 @@ static void send(uint32_t apic_id, uint32_t command)
 void apic_send_ipi(uint32_t apic_id, uint8_t vector)
 {
     send(apic_id, ICR_ASSERT | vector);
+}
+
+void apic_send_nmi(uint32_t apic_id)
+{
+    send(apic_id, ICR_ASSERT | ICR_NMI);
 }
 
 void apic_send_init(uint32_t apic_id)

@@ -17,6 +17,7 @@
 #include "hv/smp.h"
 #include "hv/time.h"
 #include "hv/traps.h"
+#include "hv/watchdog.h"
 #include "hv/x86.h"
 
 struct cpu *cpus[NR_CPUS];
@@ -144,6 +145,7 @@ static void ap_main(struct cpu *cpu)
     ap_tsc = rdtsc();
     cpu->online = true;
     ap_alive = true;
+    watchdog_start_cpu(cpu);
     idle_loop();
 }
 
