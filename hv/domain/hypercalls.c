@@ -6,6 +6,8 @@
 #include "hv/hypercall.h"
 #include "hv/lib.h"
 #include "hv/domain.h"
+#include "hv/entry.h"
+#include "hv/trace.h"
 #include "hv/vcpu.h"
 #include "hv/version.h"
 
@@ -62,6 +64,21 @@ long do_iret_in_multicall(HCALL_ARGS1(a1_))
 /* Entries done between two looks for interrupts and other vCPUs. */
 #define MULTICALL_BATCH 32
 
+static long call_by_number(unsigned long op, const uint64_t a[6])
+{
+    return op < NR_HYPERCALLS ? hypercall_table[op](a[0], a[1], a[2], a[3], a[4], a[5])
+                              : -XEN_ENOSYS;
+}
+
+void do_hypercall_full(struct cpu_user_regs *regs)
+{
+    const uint64_t args[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
+
+    if (trace_wanted(TRC_PV_HYPERCALL_V2))
+        trace_hypercall(TRC_PV_HYPERCALL_V2, regs->rax, args);
+    regs->rax = (uint64_t)call_by_number(regs->rax, args);
+}
+
 long do_multicall(HCALL_ARGS2(list, count))
 {
     struct multicall_entry call;
@@ -69,10 +86,9 @@ long do_multicall(HCALL_ARGS2(list, count))
     for (unsigned long i = 0; i < count; i++, list += sizeof(call)) {
         if (!copy_from_guest(&call, list, 1))
             return -XEN_EFAULT;
-        call.result = call.op < NR_HYPERCALLS
-                          ? hypercall_table[call.op](call.args[0], call.args[1], call.args[2],
-                                                     call.args[3], call.args[4], call.args[5])
-                          : -XEN_ENOSYS;
+        if (trace_wanted(TRC_PV_HYPERCALL_SUBCALL))
+            trace_hypercall(TRC_PV_HYPERCALL_SUBCALL, call.op, call.args);
+        call.result = (xen_ulong_t)call_by_number(call.op, call.args);
         if (!put_guest_u64(list + offsetof(struct multicall_entry, result), call.result))
             return -XEN_EFAULT;
         if (i % MULTICALL_BATCH == MULTICALL_BATCH - 1)

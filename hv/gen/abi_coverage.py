@@ -43,6 +43,7 @@ FAMILIES = {
     "event_channel_op_compat": ("operations", "event_channel.h", r"EVTCHNOP_[a-z_]+", None),
     "event_channel_op": ("operations", "event_channel.h", r"EVTCHNOP_[a-z_]+", None),
     "physdev_op": ("operations", "physdev.h", r"PHYSDEVOP_[a-z]\w+", None),
+    "sysctl": ("operations", "sysctl.h", r"XEN_SYSCTL_[a-z]\w+", None),
     "mca": ("operations", "arch-x86/xen-mca.h", r"XEN_MC_(?:[a-z]+cpu|[a-z]+_v2|[a-z]+)", None),
 }
 

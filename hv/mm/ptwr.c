@@ -4,6 +4,7 @@
  * read-only; what it would have stored goes the way of mmu_update.
  */
 #include "hv/guest.h"
+#include "hv/trace.h"
 
 #include "mm_int.h"
 #include "x86/emul.h"
@@ -72,7 +73,9 @@ bool ptwr_fault(struct cpu_user_regs *regs, uint64_t va)
     pg = table_at(v, va, &entry);
     done = pg && decode_at(regs, &insn) && write_entry(d, pg, entry, va, &insn, regs, &out);
     spin_unlock(&d->mm.lock);
-    if (done)
+    if (done) {
+        trace_pv_ptwr_emulation(out.new_entry, va, regs->rip);
         emul_effect_apply(&out.effect, regs);
+    }
     return done;
 }

@@ -16,6 +16,7 @@
 #include "hv/paging.h"
 #include "hv/pvcpu.h"
 #include "hv/time.h"
+#include "hv/trace.h"
 
 extern const struct sched_policy sched_rr;
 const struct sched_policy *sched_policy = &sched_rr;
@@ -53,6 +54,8 @@ void sched_init_vcpu(struct vcpu *v)
 
 void runstate_set(struct vcpu *v, int state, uint64_t now)
 {
+    if (trace_wanted(TRC_SCHED_RUNSTATE_CHANGE))
+        trace_runstate(v, state);
     v->runstate.time[v->runstate.state] += now - v->runstate.state_entry_time;
     v->runstate.state_entry_time = now;
     v->runstate.state = state;
@@ -118,6 +121,7 @@ static void finish_switch(void)
     bool others = cpu->rq_len;
 
     spin_unlock(&cpu->lock);
+    trace_notify_if_due();
     if (v->is_idle)
         return;
     update_guest_areas(v);
@@ -138,6 +142,7 @@ static void switch_to(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
     cpu->curr = next;
     next->hot->cpu = cpu;
     next->state = VCPU_RUNNING;
+    trace_vcpu_runs(next);
     if (next->is_idle)
         tlb_load_cr3(cpu->id, idle_cr3);
     else

@@ -11,6 +11,7 @@
 #include "hv/guest.h"
 #include "hv/lib.h"
 #include "hv/percpu.h"
+#include "hv/trace.h"
 #include "hv/traps.h"
 #include "hv/x86.h"
 
@@ -104,12 +105,19 @@ static bool has_error_code(unsigned int vector)
     return (0x60227d00u >> vector) & 1; /* 8, 10-14, 17, 21, 29, 30 */
 }
 
-void bounce_exception(struct cpu_user_regs *regs, unsigned int vector, uint32_t error_code)
+static void bounce_by_table(struct cpu_user_regs *regs, unsigned int vector, uint32_t error_code)
 {
     const struct guest_trap *t = &current()->traps[vector];
 
     bounce(regs, t->address, (vector < 32 && has_error_code(vector) ? BOUNCE_ERROR_CODE : 0) |
                                  (t->flags & 4 ? BOUNCE_MASK : 0), error_code);
+}
+
+void bounce_exception(struct cpu_user_regs *regs, unsigned int vector, uint32_t error_code)
+{
+    trace_pv_trap(regs->rip, vector | (vector < 32 && has_error_code(vector)
+                                           ? 1u << 15 | error_code << 16 : 0));
+    bounce_by_table(regs, vector, error_code);
 }
 
 void bounce_page_fault(struct cpu_user_regs *regs, uint32_t error_code, uint64_t va)
@@ -120,7 +128,8 @@ void bounce_page_fault(struct cpu_user_regs *regs, uint32_t error_code, uint64_t
     if (vcpu_in_kernel(v))
         error_code &= ~PFEC_U;
     v->hot->info->arch.cr2 = va;
-    bounce_exception(regs, X86_PF, error_code);
+    trace_pv_page_fault(regs->rip, va, error_code);
+    bounce_by_table(regs, X86_PF, error_code);
 }
 
 /* ------------------------------------------------------------------ iret */
@@ -172,7 +181,10 @@ void do_slow_syscall(struct cpu_user_regs *regs)
     struct vcpu *v = current();
 
     if (vcpu_in_kernel(v)) {
-        iret_general(regs); /* entry.S sends nothing else here */
+        /* entry.S sends nothing else here */
+        if (trace_wanted(TRC_PV_HYPERCALL_V2))
+            trace_hypercall(TRC_PV_HYPERCALL_V2, __HYPERVISOR_iret, NULL);
+        iret_general(regs);
         return;
     }
     if (!v->hot->syscall_rip) {

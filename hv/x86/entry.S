@@ -162,6 +162,8 @@ entry_syscall:
     jz      .Lslow_syscall
     cmp     $HYPERCALL_IRET, %rax
     je      .Liret
+    testb   $HOT_TRACE >> 24, HOT(FLAGS + 3, 2)
+    jnz     .Lhypercall_full
 
 /*
  * Hypercall: number in rax, arguments in rdi rsi rdx r10 r8 r9, result in rax.  Registers other
@@ -203,6 +205,18 @@ entry_syscall:
 .Lhypercall_slow_exit:
     mov     %rax, 32(%rsp)
     PUSH_PRESERVED
+    jmp     exit_to_guest
+
+/* Recorded hypercalls: a full frame and C. */
+.Lhypercall_full:
+    push    %r11
+    pushq   $FLAT_RING3_CS64_
+    push    %rcx
+    pushq   $-1
+    PUSH_VOLATILE
+    PUSH_PRESERVED
+    mov     %rsp, %rdi
+    call    do_hypercall_full
     jmp     exit_to_guest
 
 /*

@@ -14,6 +14,7 @@
 #include "hv/mm.h"
 #include "hv/percpu.h"
 #include "hv/pvcpu.h"
+#include "hv/trace.h"
 #include "hv/traps.h"
 #include "hv/x86.h"
 
@@ -341,15 +342,25 @@ static bool emulate(struct cpu_user_regs *regs)
 
 bool emulate_privop(struct cpu_user_regs *regs)
 {
-    return regs->error_code == 0 && emulate(regs);
+    uint64_t rip = regs->rip;
+
+    if (regs->error_code != 0 || !emulate(regs))
+        return false;
+    trace_pv_emulate_privop(rip);
+    return true;
 }
 
 bool emulate_forced(struct cpu_user_regs *regs)
 {
     static const uint8_t prefix[5] = { 0x0f, 0x0b, 'x', 'e', 'n' };
     uint8_t bytes[5];
+    uint64_t rip;
 
     if (!copy_from_guest(bytes, regs->rip, 5) || memcmp(bytes, prefix, 5))
         return false;
-    return emulate(regs);
+    rip = regs->rip;
+    if (!emulate(regs))
+        return false;
+    trace_pv_forced_invalid_op(rip);
+    return true;
 }

@@ -19,6 +19,7 @@ void do_trap(struct cpu_user_regs *regs);
 void do_ist_trap(struct cpu_user_regs *regs);
 struct cpu_user_regs *do_debug_entry(struct cpu_user_regs *regs);
 void do_slow_syscall(struct cpu_user_regs *regs);
+void do_hypercall_full(struct cpu_user_regs *regs);
 void do_syscall32(struct cpu_user_regs *regs);
 void do_sysenter(struct cpu_user_regs *regs);
 struct cpu_user_regs *do_iret_failed(struct cpu_user_regs *nested);

@@ -10,7 +10,7 @@
  *   byte 0  mode: 0 guest user, 1 guest kernel.   Written by the vCPU itself.
  *   byte 1  work: somebody wants this vCPU to look.  Set from anywhere (hot_raise_work()).
  *   byte 2  odd:  this vCPU is in a state that the lean paths do not handle.  Own CPU.
- *   byte 3  instrumentation: tracing, capture, handlers.  Own CPU (asked through work).
+ *   byte 3  instrumentation: tracing, capture, handlers.  Bit by bit, from anywhere.
  */
 #ifndef HV_VCPU_HOT_H
 #define HV_VCPU_HOT_H
@@ -25,6 +25,7 @@
 #define HOT_ODD_NO_USER     0x00100000 /* there is no user L4: user mode cannot be entered */
 #define HOT_ODD_IOPL        0x00200000 /* frames show the I/O privilege level (vm_assist) */
 #define HOT_ODD_NMI         0x00080000 /* an NMI is to be delivered */
+#define HOT_TRACE           0x01000000 /* byte 3: entries are recorded (hv/trace) */
 
 #ifndef __ASSEMBLER__
 
