@@ -142,17 +142,41 @@ void *ioremap(paddr_t pa, size_t len)
     return (void *)(va + (pa - first));
 }
 
-/* Memory for a big table: map it at va (and perhaps a read-only alias for guests). */
-static void __init map_table(uint64_t va, uint64_t alias, uint64_t len)
+static bool __init ram_between(const struct boot_memory *bm, paddr_t start, paddr_t end)
 {
-    for (uint64_t at = 0; at < len;) {
-        uint64_t step = len - at >= SIZE_2M ? SIZE_2M : PAGE_SIZE;
-        paddr_t pa = early_take(step, step);
+    for (unsigned int i = 0; i < bm->nr_ram; i++)
+        if (overlaps(&bm->ram[i], start, end))
+            return true;
+    return false;
+}
 
-        map_hv(va + at, pa, step, HV_RW);
-        if (alias)
-            map_hv(alias + at, pa, step, HV_RO | PTE_U);
-        at += step;
+/*
+ * A table with an entry for each frame of the machine: memory for it, mapped at va (and perhaps at a
+ * read-only alias for guests).  Where 2 MiB of it speak of no RAM at all, one page serves for every
+ * page of them: the entries of frames without memory are all alike (mm_init()), and their counts may be
+ * shared.
+ */
+static void __init map_table(const struct boot_memory *bm, uint64_t va, uint64_t alias,
+                             uint64_t entry_size, uint64_t entries)
+{
+    uint64_t len = ROUND_UP(entries * entry_size, PAGE_SIZE);
+    paddr_t hole_page = 0;
+
+    for (uint64_t part = 0; part < len; part += SIZE_2M) {
+        uint64_t part_len = MIN(len - part, SIZE_2M);
+        bool hole = !ram_between(bm, (part / entry_size) << PAGE_SHIFT,
+                                 ((part + part_len) / entry_size) << PAGE_SHIFT);
+        uint64_t step = !hole && part_len == SIZE_2M ? SIZE_2M : PAGE_SIZE;
+
+        if (hole && !hole_page)
+            hole_page = early_take(PAGE_SIZE, PAGE_SIZE);
+        for (uint64_t at = part; at < part + part_len; at += step) {
+            paddr_t pa = hole ? hole_page : early_take(step, step);
+
+            map_hv(va + at, pa, step, HV_RW);
+            if (alias)
+                map_hv(alias + at, pa, step, HV_RO | PTE_U);
+        }
     }
 }
 
@@ -193,8 +217,8 @@ uint64_t __init paging_init(struct boot_memory *bm)
         map_hv(DIRECTMAP_BASE + start, start, ROUND_UP(bm->ram[i].end, SIZE_2M) - start, HV_RW);
     }
     max_frame = top >> PAGE_SHIFT;
-    map_table(FRAME_TABLE, 0, ROUND_UP(max_frame * sizeof(struct page_info), PAGE_SIZE));
-    map_table(RW_M2P_BASE, RO_M2P_BASE, ROUND_UP(max_frame * 8, PAGE_SIZE));
+    map_table(bm, FRAME_TABLE, 0, sizeof(struct page_info), max_frame);
+    map_table(bm, RW_M2P_BASE, RO_M2P_BASE, sizeof(uint64_t), max_frame);
     map_image();
 
     for (unsigned int i = 0; i < 16; i++) {
