@@ -14,7 +14,9 @@
 #include "hv/mm.h"
 #include "hv/percpu.h"
 #include "hv/sched.h"
+#include "hv/trace.h"
 #include "hv/vcpu.h"
+#include "hv/watchdog.h"
 #include "hv/x86.h"
 
 /*
@@ -140,7 +142,7 @@ void do_ist_trap(struct cpu_user_regs *regs)
 {
     struct cpu *cpu = this_cpu();
 
-    if (regs->entry_vector == X86_NMI) {
+    if (regs->entry_vector == X86_NMI && !watchdog_accuses(cpu->id)) {
         struct vcpu *v = dom0 && dom0->nr_vcpus ? dom0->vcpu[0] : NULL;
 
         if (v && v->nmi_cb.address) {
@@ -153,7 +155,8 @@ void do_ist_trap(struct cpu_user_regs *regs)
     }
     printk("\n");
     printk("*** DEFECT: %s on CPU %u ***\n",
-           regs->entry_vector == X86_DF ? "double fault" : "machine check", cpu->id);
+           regs->entry_vector == X86_DF ? "double fault"
+           : regs->entry_vector == X86_MC ? "machine check" : "watchdog", cpu->id);
     show_registers(regs);
     show_hv_backtrace(regs);
     machine_halt(true);
@@ -178,8 +181,10 @@ void guest_exit_work(struct cpu_user_regs *regs)
     struct vcpu *v = current();
 
     for (;;) {
-        if (vcpu_take_work(v))
+        if (vcpu_take_work(v)) {
+            trace_notify_if_due();
             sched_work(v);
+        }
         if (v->nmi_pending && !v->nmi_masked)
             deliver_nmi(regs, v);
         if (v->hot->info->evtchn_upcall_pending && !v->hot->info->evtchn_upcall_mask) {
