@@ -37,6 +37,10 @@ xz-utils                  xz                                         test       
 clang-14                  clang-14                                   test       second compiler; fuzzers
 libclang-rt-14-dev        /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.asan-x86_64.a test sanitizers of that compiler
 cpio                      cpio                                       test       reads the initramfs back
+grub-common               grub-mkrescue                              test       a boot medium with GRUB
+grub-pc-bin               /usr/lib/grub/i386-pc/multiboot2.mod       test       GRUB for a BIOS, on that medium
+xorriso                   xorriso                                    test       writes that medium
+mtools                    mformat                                    test       writes that medium
 stress-ng                 stress-ng                                  test       load for Debian's kernel
 gnuplot-nox               gnuplot                                    bench      draws the plots
 """

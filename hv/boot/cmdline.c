@@ -218,6 +218,12 @@ static bool looks_like_image_name(const struct token *t)
     return t->name_length == t->length;
 }
 
+/* Whether t, the first word of a line, is the file's name. */
+static bool skips_name(enum cmdline_name_rule rule, const struct token *t)
+{
+    return rule == CMDLINE_NAME_PRESENT || (rule == CMDLINE_NAME_GUESS && looks_like_image_name(t));
+}
+
 static bool starts_with(const char *s, const char *prefix)
 {
     return strncmp(s, prefix, strlen(prefix)) == 0;
@@ -250,7 +256,7 @@ const char *cmdline_parse(struct boot_options *options, const char *text,
     const char *s = skip_spaces(text);
     struct token t = token_at(s);
 
-    if (rule == CMDLINE_NAME_PRESENT || (rule == CMDLINE_NAME_GUESS && looks_like_image_name(&t)))
+    if (skips_name(rule, &t))
         s = skip_spaces(s + t.length);
     for (const char *start = s; *s; s = skip_spaces(s + t.length)) {
         t = token_at(s);
@@ -263,11 +269,12 @@ const char *cmdline_parse(struct boot_options *options, const char *text,
     return NULL;
 }
 
-const char *cmdline_module_args(const char *string)
+const char *cmdline_module_args(const char *string, enum cmdline_name_rule rule)
 {
     const char *s = skip_spaces(string);
+    struct token t = token_at(s);
 
-    return skip_spaces(s + token_at(s).length);
+    return skips_name(rule, &t) ? skip_spaces(s + t.length) : s;
 }
 
 uint64_t mem_amount_bytes(const struct mem_amount *amount, uint64_t total)

@@ -129,10 +129,10 @@ const char *cmdline_parse(struct boot_options *options, const char *text,
                           enum cmdline_name_rule rule, cmdline_complain_fn complain, void *ctx);
 
 /*
- * The arguments in a module's string: all after its first word, which is the file's name (QEMU,
- * GRUB 0.9x) or the word "placeholder" that GRUB's configuration puts there. Points into string.
+ * The arguments in a module's string, by the same rule as the hypervisor's own line: all after the
+ * file's name where the loader puts one. Points into string.
  */
-const char *cmdline_module_args(const char *string);
+const char *cmdline_module_args(const char *string, enum cmdline_name_rule rule);
 
 /* Bytes that an amount means on a machine of total bytes, at most total; 0 when not given. */
 uint64_t mem_amount_bytes(const struct mem_amount *amount, uint64_t total);

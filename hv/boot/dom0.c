@@ -381,7 +381,7 @@ void dom0_build(const struct boot_info *boot, const struct boot_options *o)
     load_kernel(&b);
     if (b.initrd_len)
         copy_to_pfns(&b, b.initrd_pfn << PAGE_SHIFT, paddr_to_virt(initrd->start), b.initrd_len);
-    args = cmdline_module_args(kernel->string);
+    args = cmdline_module_args(kernel->string, cmdline_name_rule(boot->loader));
     fill_start_info(&b, args);
     build_tables(&b);
     copy_to_pfns(&b, (b.p2m_frames ? b.p2m_pfn : va_to_pfn(&b, b.p2m_va)) << PAGE_SHIFT, b.p2m,

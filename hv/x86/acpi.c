@@ -307,25 +307,58 @@ static bool parse_root(struct acpi_info *info, const struct reader *r, uint64_t 
     return true;
 }
 
+/* From a good root pointer; *info is all zeroes at first, and again on failure. */
+static bool parse_rsdp(struct acpi_info *info, const struct reader *r, const uint8_t *rsdp)
+{
+    uint64_t xsdt = 0;
+    uint32_t rsdt;
+
+    memcpy(&rsdt, rsdp + 16, 4);
+    if (rsdp[15] >= 2)
+        memcpy(&xsdt, rsdp + 24, 8);
+    if (parse_root(info, r, xsdt, "XSDT", 8) || parse_root(info, r, rsdt, "RSDT", 4))
+        return true;
+    memset(info, 0, sizeof(*info));
+    return false;
+}
+
 bool acpi_parse(acpi_read_fn read, void *ctx, uint64_t rsdp, struct acpi_info *info)
 {
     const struct reader r = { read, ctx };
     uint8_t root[RSDP_V2_LEN];
-    uint64_t xsdt;
-    uint32_t rsdt;
 
     memset(info, 0, sizeof(*info));
-    if (!rsdp || !rsdp_ok(&r, rsdp, root))
+    if (!rsdp || !rsdp_ok(&r, rsdp, root) || !parse_rsdp(info, &r, root))
         return false;
-    memcpy(&rsdt, root + 16, 4);
-    memcpy(&xsdt, root + 24, 8);
     info->rsdp = rsdp;
-    if (root[15] >= 2 && parse_root(info, &r, xsdt, "XSDT", 8))
-        return true;
-    if (parse_root(info, &r, rsdt, "RSDT", 4))
-        return true;
+    return true;
+}
+
+/* Memory that is a buffer: what a copy of the root pointer is checked through. */
+struct copy {
+    const uint8_t *bytes;
+    size_t length;
+};
+
+static bool read_copy(void *ctx, uint64_t at, void *buf, size_t len)
+{
+    const struct copy *copy = ctx;
+
+    if (at > copy->length || len > copy->length - at)
+        return false;
+    memcpy(buf, copy->bytes + at, len);
+    return true;
+}
+
+bool acpi_parse_copy(acpi_read_fn read, void *ctx, const uint8_t *rsdp, size_t length,
+                     struct acpi_info *info)
+{
+    struct copy copy = { rsdp, length };
+    const struct reader in_copy = { read_copy, &copy }, r = { read, ctx };
+    uint8_t root[RSDP_V2_LEN];
+
     memset(info, 0, sizeof(*info));
-    return false;
+    return rsdp_ok(&in_copy, 0, root) && parse_rsdp(info, &r, root);
 }
 
 static uint64_t search(const struct reader *r, uint64_t from, uint64_t to)

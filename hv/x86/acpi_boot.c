@@ -49,16 +49,16 @@ static bool __init read_machine(void *ctx, uint64_t pa, void *buf, size_t len)
     return true;
 }
 
-bool __init acpi_init(uint64_t rsdp)
+bool __init acpi_init(const uint8_t *rsdp, size_t length)
 {
-    if (!rsdp)
-        rsdp = acpi_find_rsdp(read_machine, NULL);
-    if (!acpi_parse(read_machine, NULL, rsdp, &acpi)) {
+    if (!acpi_parse_copy(read_machine, NULL, rsdp, length, &acpi) &&
+        !acpi_parse(read_machine, NULL, acpi_find_rsdp(read_machine, NULL), &acpi)) {
         hv_log(LOG_ERR, "ACPI: no tables\n");
         return false;
     }
-    hv_log(LOG_INFO, "ACPI: RSDP 0x%lx, %u CPUs, %u IO-APICs, %u overrides\n", acpi.rsdp,
-           acpi.nr_cpus, acpi.nr_ioapics, acpi.nr_overrides);
+    hv_log(LOG_INFO, "ACPI: RSDP 0x%lx%s, %u CPUs, %u IO-APICs, %u overrides\n", acpi.rsdp,
+           acpi.rsdp ? "" : " (the boot loader's copy)", acpi.nr_cpus, acpi.nr_ioapics,
+           acpi.nr_overrides);
     if (acpi.dropped)
         hv_log(LOG_WARN, "ACPI: %u MADT entries dropped\n", acpi.dropped);
     return true;

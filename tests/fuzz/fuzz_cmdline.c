@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rest = cmdline_parse(&o, text, data[0] % 3, complain, &complaints);
     if (rest && (rest < text || rest >= text + strlen(text)))
         abort();
-    args = cmdline_module_args(text);
+    args = cmdline_module_args(text, CMDLINE_NAME_GUESS);
     if (args < text || args > text + strlen(text))
         abort();
     check_serial(&o.com1);

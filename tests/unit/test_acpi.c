@@ -221,6 +221,31 @@ static void test_both_roots(void **state)
     }
 }
 
+/* A copy of the root pointer, with no root pointer in memory: a UEFI machine. */
+static void test_copy_of_root_pointer(void **state)
+{
+    uint8_t copy[36];
+    struct acpi_info info;
+
+    (void)state;
+    for (unsigned int width = 4; width <= 8; width += 4) {
+        make_machine(width);
+        memcpy(copy, memory + 0x40, 36);
+        memset(memory + 0x40, 0, 36);
+        assert_int_equal(acpi_find_rsdp(read_memory, NULL), 0);
+        for (size_t length = 0; length <= 36; length++) {
+            bool enough = length >= (width == 8 ? 36 : 20);
+
+            assert_int_equal(acpi_parse_copy(read_memory, NULL, copy, length, &info), enough);
+            if (enough)
+                check_machine(&info);
+            assert_int_equal(info.nr_cpus, enough ? 4 : 0);
+        }
+        copy[16]++; /* the checksum does not fit any more */
+        assert_false(acpi_parse_copy(read_memory, NULL, copy, 36, &info));
+    }
+}
+
 static void test_root_pointer_in_ebda(void **state)
 {
     (void)state;
@@ -376,7 +401,8 @@ static void test_random_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_roots),   cmocka_unit_test(test_root_pointer_in_ebda),
+        cmocka_unit_test(test_both_roots),   cmocka_unit_test(test_copy_of_root_pointer),
+        cmocka_unit_test(test_root_pointer_in_ebda),
         cmocka_unit_test(test_bad_checksums), cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_short_table),
         cmocka_unit_test(test_too_many),     cmocka_unit_test(test_random_damage),

@@ -264,11 +264,28 @@ static void separator_and_modules(void **state)
     assert_string_equal(rest, "quiet maxcpus=5");
     assert_int_equal(o.maxcpus, 2);
     assert_null(cmdline_parse(&o, "unknown --", CMDLINE_NAME_ABSENT, NULL, NULL));
-    assert_string_equal(cmdline_module_args("vmlinuz console=hvc0 quiet"), "console=hvc0 quiet");
-    assert_string_equal(cmdline_module_args("/boot/vmlinuz"), "");
-    assert_string_equal(cmdline_module_args(" placeholder  root=/dev/sda1 ro"),
-                        "root=/dev/sda1 ro");
-    assert_string_equal(cmdline_module_args(""), "");
+}
+
+static void module_arguments(void **state)
+{
+    static const struct {
+        enum cmdline_name_rule rule;
+        const char *string, *arguments;
+    } rows[] = {
+        { CMDLINE_NAME_PRESENT, "vmlinuz console=hvc0 quiet", "console=hvc0 quiet" },
+        { CMDLINE_NAME_PRESENT, "a=b c=d", "c=d" },
+        { CMDLINE_NAME_PRESENT, "/boot/vmlinuz", "" },
+        { CMDLINE_NAME_PRESENT, "", "" },
+        { CMDLINE_NAME_ABSENT, " placeholder  root=/dev/sda1 ro", "placeholder  root=/dev/sda1 ro" },
+        { CMDLINE_NAME_ABSENT, "console=hvc0 quiet", "console=hvc0 quiet" },
+        { CMDLINE_NAME_ABSENT, "", "" },
+        { CMDLINE_NAME_GUESS, "/boot/vmlinuz  quiet", "quiet" },
+        { CMDLINE_NAME_GUESS, "console=hvc0 quiet", "console=hvc0 quiet" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_string_equal(cmdline_module_args(rows[i].string, rows[i].rule), rows[i].arguments);
 }
 
 static void help(void **state)
@@ -296,6 +313,7 @@ int main(void)
         cmocka_unit_test(too_long),
         cmocka_unit_test(image_name),
         cmocka_unit_test(separator_and_modules),
+        cmocka_unit_test(module_arguments),
         cmocka_unit_test(help),
     };
 

@@ -41,7 +41,7 @@ struct acpi_register {
 };
 
 struct acpi_info {
-    uint64_t rsdp;     /* where it was found */
+    uint64_t rsdp;     /* where it was found; 0: a copy was given */
     uint64_t lapic_address;
     struct acpi_cpu cpu[ACPI_MAX_CPUS];
     uint32_t nr_cpus;
@@ -72,13 +72,17 @@ uint64_t acpi_find_rsdp(acpi_read_fn read, void *ctx);
  * table, and *info holds nothing but zeroes.  A table with a wrong checksum or length is skipped.
  */
 bool acpi_parse(acpi_read_fn read, void *ctx, uint64_t rsdp, struct acpi_info *info);
+/* The same from a copy of the root pointer: length bytes (20 of revision 0, 36 of later ones). */
+bool acpi_parse_copy(acpi_read_fn read, void *ctx, const uint8_t *rsdp, size_t length,
+                     struct acpi_info *info);
 
 /* The machine's, filled at boot by acpi_init(). */
 extern struct acpi_info acpi;
 /*
- * Parse the tables of this machine; rsdp as the loader gave it, or 0 to search.  false: none.
- * Needs ioremap().
+ * Parse the tables of this machine.  rsdp: the loader's copy of the root pointer, length bytes of
+ * it; without one (length 0), or when it is damaged, the BIOS's places are searched, which do not
+ * exist on a UEFI machine.  false: there are no tables.  Needs ioremap().
  */
-bool acpi_init(uint64_t rsdp);
+bool acpi_init(const uint8_t *rsdp, size_t length);
 
 #endif
