@@ -21,15 +21,26 @@ static uint64_t vmap_next = VMAP_BASE;
 static spinlock_t paging_lock;
 static bool heap_ready;
 
-/* Early memory: taken downwards from the top of one RAM region below 4 GiB. */
-static paddr_t early_base, early_next;
+/*
+ * Early memory: taken downwards from the top of one RAM region below 4 GiB.  What the alignment of
+ * a big piece leaves out is the gap, where small pieces come from first.
+ */
+static paddr_t early_base, early_next, gap_base, gap_next;
 
 static paddr_t __init early_take(uint64_t len, uint64_t align)
 {
     paddr_t at = ROUND_DOWN(early_next - len, align);
 
+    if (align == PAGE_SIZE && gap_next - gap_base >= len) {
+        gap_next -= len;
+        return gap_next;
+    }
     if (at < early_base || at > early_next)
         panic("too little memory: no room for the hypervisor's tables");
+    if (early_next - (at + len) > gap_next - gap_base) {
+        gap_base = at + len;
+        gap_next = early_next;
+    }
     early_next = at;
     return at;
 }
@@ -236,6 +247,7 @@ void __init paging_heap_ready(void)
 {
     heap_ready = true;
     mm_release_region(early_base, early_next);
+    mm_release_region(gap_base, gap_next);
 }
 
 struct vcpu_hot *stack_create(void)

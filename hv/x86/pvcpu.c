@@ -58,6 +58,8 @@ long do_set_trap_table(HCALL_ARGS1(table))
         if (!code_address_ok(t.address))
             return -XEN_EINVAL;
         pv_set_trap(v, t.vector, (struct guest_trap){ t.address, t.cs, t.flags });
+        if (t.vector == X86_NMI && !v->id) /* the same handler by another name, as Linux does it */
+            v->nmi_cb.address = t.address;
     }
     return -XEN_EINVAL;
 }
