@@ -223,12 +223,11 @@ static long op_periodic(struct vcpu *v, uint64_t arg)
     return 0;
 }
 
-static long op_send_nmi(struct vcpu *v)
+void vcpu_send_nmi(struct vcpu *v)
 {
     v->nmi_pending = true;
     vcpu_raise_work(v);
     vcpu_kick(v);
-    return 0;
 }
 
 long do_vcpu_op(HCALL_ARGS3(cmd, id, arg))
@@ -270,7 +269,8 @@ long do_vcpu_op(HCALL_ARGS3(cmd, id, arg))
         timer_stop(&v->periodic);
         return 0;
     case VCPUOP_send_nmi:
-        return op_send_nmi(v);
+        vcpu_send_nmi(v);
+        return 0;
     case VCPUOP_get_physid:
         return -XEN_EINVAL; /* for pinned vCPUs only */
     }

@@ -20,6 +20,7 @@ enum {
 #define LVT_TSC_DEADLINE 0x40000
 #define ICR_BUSY         0x1000
 #define ICR_ASSERT       0x4000
+#define ICR_SELF         0x40000
 #define ICR_NMI          0x400
 #define ICR_INIT         0x500
 #define ICR_STARTUP      0x600
@@ -97,6 +98,15 @@ static void send(uint32_t apic_id, uint32_t command)
 void apic_send_ipi(uint32_t apic_id, uint8_t vector)
 {
     send(apic_id, ICR_ASSERT | vector);
+}
+
+/* By shorthand: the destination register stays what somebody may have just set it to. */
+void apic_send_self(uint8_t vector)
+{
+    if (x2apic)
+        wrmsr(0x800 + APIC_ICR / 16, ICR_SELF | ICR_ASSERT | vector);
+    else
+        wr(APIC_ICR, ICR_SELF | ICR_ASSERT | vector);
 }
 
 void apic_send_nmi(uint32_t apic_id)

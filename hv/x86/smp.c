@@ -17,6 +17,7 @@
 #include "hv/smp.h"
 #include "hv/time.h"
 #include "hv/traps.h"
+#include "hv/vcpu.h"
 #include "hv/watchdog.h"
 #include "hv/x86.h"
 
@@ -91,6 +92,8 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector)
         return;
     case VECTOR_EVENT_CHECK:
         apic_eoi();
+        if (dom0 && dom0->nr_vcpus && dom0->vcpu[0]->nmi_pending && dom0->vcpu[0]->cpu == cpu)
+            vcpu_send_nmi(dom0->vcpu[0]);
         if (cpu->need_resched || cpu->rq_len)
             vcpu_raise_work(cpu->curr);
         return;

@@ -5,6 +5,7 @@
  */
 #include "hv/traps.h"
 
+#include "hv/apic.h"
 #include "hv/asm.h"
 #include "hv/entry.h"
 #include "hv/event.h"
@@ -145,11 +146,11 @@ void do_ist_trap(struct cpu_user_regs *regs)
     if (regs->entry_vector == X86_NMI && !watchdog_accuses(cpu->id)) {
         struct vcpu *v = dom0 && dom0->nr_vcpus ? dom0->vcpu[0] : NULL;
 
-        if (v && v->nmi_cb.address) {
+        /* It is domain 0's, on the CPU of its vCPU 0.  No lock may be taken here: an interrupt
+         * follows, which may wake the vCPU. */
+        if (v && v->nmi_cb.address && v->cpu == cpu) {
             v->nmi_pending = true;
-            vcpu_raise_work(v);
-            if (v->cpu)
-                smp_kick_cpu(v->cpu);
+            apic_send_self(VECTOR_EVENT_CHECK);
         }
         return;
     }

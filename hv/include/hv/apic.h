@@ -13,6 +13,8 @@ void apic_init_cpu(void);
 uint32_t apic_read_id(void);
 void apic_eoi(void);
 void apic_send_ipi(uint32_t apic_id, uint8_t vector);
+/* To this CPU; from NMI context, too, where the other forms could meet a half-written command. */
+void apic_send_self(uint8_t vector);
 void apic_send_nmi(uint32_t apic_id);
 void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, uint8_t page);

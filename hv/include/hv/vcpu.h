@@ -20,6 +20,8 @@ static inline struct cpu_user_regs *vcpu_regs(struct vcpu *v)
     return (struct cpu_user_regs *)((char *)v->hot - offsetof(struct cpu_user_regs, es));
 }
 
+/* An NMI for v, delivered when it leaves the hypervisor next; it is woken.  No lock held. */
+void vcpu_send_nmi(struct vcpu *v);
 void vcpu_periodic_fired(void *arg);
 
 /* noreboot on the command line. */
