@@ -70,6 +70,8 @@ bool verify_call(struct verify *v, unsigned int insn, const struct isa_insn *in)
         now->pt_staged = true;
 
     now->cost += helper->cost;
+    if (now->cost > FAST_MAX_COST)
+        return verify_refuse(v, FAST_TOO_COSTLY, insn, FAST_NO_REG);
     reg_set_number(&now->reg[0], 0, helper->flags & HELPER_VALUE ? ~0ull : 0);
     for (unsigned int i = 1; i <= 5; i++) {
         reg_set_number(&now->reg[i], 0, 0);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "fast_random.h"
+
+#include <string.h>
+
+#define MAX_ITEMS 40
+
+struct maker {
+    struct draw *d;
+    struct fast_insn *insns;
+    unsigned int used;
+    unsigned int ctx; /* the register that keeps the context, r6..r9 */
+    struct {
+        unsigned int insn, item;
+    } jumps[MAX_ITEMS]; /* to the start of a later item */
+    unsigned int nr_jumps;
+    unsigned int nr_alu; /* arithmetic rows of the table */
+};
+
+unsigned int draw_below(struct draw *d, unsigned int n)
+{
+    if (d->data) {
+        unsigned int value = 0;
+
+        for (unsigned int i = 0; i < 2 && d->size; i++, d->size--)
+            value = value << 8 | *d->data++;
+        return value % n;
+    }
+    d->seed ^= d->seed << 13;
+    d->seed ^= d->seed >> 7;
+    d->seed ^= d->seed << 17;
+    return (unsigned int)(d->seed >> 16) % n;
+}
+
+uint64_t draw_number(struct draw *d)
+{
+    static const uint64_t edges[] = {
+        0, 1, 2, 7, 16, 31, 32, 33, 63, 64, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0x7fffffff, 0x80000000,
+        0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000, ~0ull, ~1ull,
+        0xffffffff80000000, 0x123456789abcdef0,
+    };
+    uint64_t value;
+
+    if (draw_below(d, 3))
+        return edges[draw_below(d, sizeof(edges) / sizeof(edges[0]))];
+    value = draw_below(d, 0x10000);
+    value = value << 16 | draw_below(d, 0x10000);
+    value = value << 16 | draw_below(d, 0x10000);
+    return value << 16 | draw_below(d, 0x10000);
+}
+
+static void put(struct maker *m, unsigned int code, unsigned int dst, unsigned int src, int off, int32_t imm)
+{
+    struct fast_insn *in = &m->insns[m->used++];
+
+    in->code = (uint8_t)code;
+    in->regs = (uint8_t)(dst | src << 4);
+    in->off = (int16_t)off;
+    in->imm = imm;
+}
+
+static void put_lddw(struct maker *m, unsigned int dst, uint64_t value)
+{
+    put(m, 0x18, dst, 0, 0, (int32_t)(uint32_t)value);
+    put(m, 0, 0, 0, 0, (int32_t)(uint32_t)(value >> 32));
+}
+
+/* A register that holds a number: any but the context's. */
+static unsigned int scalar(struct maker *m)
+{
+    unsigned int r = draw_below(m->d, 9);
+
+    return r >= m->ctx ? r + 1 : r;
+}
+
+static bool is_alu(const struct isa_row *row)
+{
+    return row->form >= FORM_ALU_IMM && row->form <= FORM_SWAP;
+}
+
+static void alu(struct maker *m)
+{
+    const struct isa_row *row;
+    int32_t imm = (int32_t)draw_number(m->d);
+    unsigned int i = 0;
+
+    do {
+        row = isa_row_number((i + draw_below(m->d, 128)) % m->nr_alu);
+        i++;
+    } while (!is_alu(row));
+    if (row->form == FORM_SWAP)
+        imm = 16 << draw_below(m->d, 3);
+    else if (row->form != FORM_ALU_IMM)
+        imm = 0;
+    put(m, row->code, scalar(m), row->form == FORM_ALU_REG ? scalar(m) : 0, row->off, imm);
+}
+
+static void branch(struct maker *m, unsigned int item, unsigned int items)
+{
+    static const uint8_t ops[] = { 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13 };
+    unsigned int by_reg = draw_below(m->d, 2);
+    unsigned int code = (draw_below(m->d, 2) ? 5u : 6u) | by_reg << 3;
+
+    m->jumps[m->nr_jumps].insn = m->used;
+    m->jumps[m->nr_jumps++].item = item + 1 + draw_below(m->d, items - item);
+    put(m, code | (unsigned int)ops[draw_below(m->d, sizeof(ops))] << 4, scalar(m),
+        by_reg ? scalar(m) : 0, 0, by_reg ? 0 : (int32_t)draw_number(m->d));
+}
+
+static const uint8_t size_code[] = { 0x10, 0x08, 0x00, 0x18 }; /* 1, 2, 4, 8 bytes */
+
+static void memory(struct maker *m)
+{
+    static const uint8_t writable[] = { 0x18, 0x20, 0x28, 0x30, 0x38, 0x40, 0x48, 0x58, 0x60, 0x90 };
+    unsigned int log = draw_below(m->d, 4), bytes = 1u << log;
+    int stack = -(int)FAST_STACK_BYTES + (int)(draw_below(m->d, 16) * 8 / bytes * bytes);
+    int field = (int)(0x08 + draw_below(m->d, 0xc0 / bytes) * bytes);
+    unsigned int code = size_code[log];
+
+    switch (draw_below(m->d, 8)) {
+    case 0:
+        put(m, 0x61 | code, scalar(m), m->ctx, field, 0);
+        break;
+    case 1:
+        put(m, 0x7b, m->ctx, scalar(m), writable[draw_below(m->d, sizeof(writable))], 0);
+        break;
+    case 2:
+        put(m, 0x7a, m->ctx, 0, writable[draw_below(m->d, sizeof(writable))],
+            (int32_t)draw_number(m->d));
+        break;
+    case 3:
+        put(m, 0x61 | code, scalar(m), 10, stack, 0);
+        break;
+    case 4:
+        put(m, (log < 3 ? 0x81 : 0x61) | code, scalar(m), 10, stack, 0);
+        break;
+    case 5:
+        put(m, 0x62 | code, 10, 0, stack, (int32_t)draw_number(m->d));
+        break;
+    case 6: /* the context through the stack and pointer arithmetic */
+        put(m, 0x7b, 10, m->ctx, -8, 0);
+        put(m, 0x79, 5, 10, -8, 0);
+        put(m, 0x07, 5, 0, 0, 0x18);
+        put(m, 0x79, 5, 5, 0x20, 0);
+        break;
+    default:
+        put(m, 0x63 | code, 10, scalar(m), stack, 0);
+        break;
+    }
+}
+
+static void call(struct maker *m, unsigned int number)
+{
+    for (unsigned int r = 1; r <= 3; r++)
+        put(m, 0xbf, r, scalar(m), 0, 0);
+    put(m, 0x85, 0, 0, 0, (int32_t)number);
+    for (unsigned int r = 1; r <= 5; r++)
+        put(m, 0xbf, r, draw_below(m->d, 2) ? 0 : m->ctx == 9 ? 8 : 9, 0, 0);
+}
+
+static void item(struct maker *m, unsigned int index, unsigned int items)
+{
+    unsigned int kind = draw_below(m->d, 16);
+
+    if (kind < 7)
+        alu(m);
+    else if (kind < 10)
+        branch(m, index, items);
+    else if (kind < 14)
+        memory(m);
+    else if (draw_below(m->d, 8))
+        call(m, draw_below(m->d, 9) < 8 ? 1 + draw_below(m->d, 8) : FAST_HELPER_tsc);
+    else { /* leaves early */
+        put(m, 0x15, scalar(m), 0, 2, (int32_t)draw_number(m->d));
+        put(m, 0xb7, 0, 0, 0, (int32_t)draw_below(m->d, 2));
+        put(m, 0x95, 0, 0, 0, 0);
+    }
+}
+
+void random_head(struct fast_header *head, unsigned int kind)
+{
+    memset(head, 0, sizeof(*head));
+    head->magic = FAST_MAGIC;
+    head->version = FAST_VERSION;
+    head->header_bytes = sizeof(*head);
+    head->attach_kind = kind;
+    head->attach_number = kind == FAST_ATTACH_EXCEPTION ? 14 : 39;
+    head->attach_address = kind == FAST_ATTACH_EXCEPTION ? 0xffffffff81000000ull : 0;
+    strcpy(head->name, "random");
+}
+
+void random_program(struct draw *d, struct fast_insn *insns, struct fast_program *out)
+{
+    struct maker m = { .d = d, .insns = insns };
+    unsigned int items = 1 + draw_below(d, MAX_ITEMS - 1);
+    unsigned int kind = 1 + draw_below(d, FAST_NR_ATTACH - 1);
+    unsigned int start[MAX_ITEMS + 1];
+
+    while (isa_row_number(m.nr_alu))
+        m.nr_alu++;
+    m.ctx = 6 + draw_below(d, 4);
+    put(&m, 0xbf, m.ctx, 1, 0, 0);
+    for (unsigned int r = 0; r < 10; r++)
+        if (r != m.ctx)
+            put_lddw(&m, r, draw_number(d));
+    for (unsigned int i = 0; i < 16; i++)
+        put(&m, 0x7b, 10, scalar(&m), -(int)FAST_STACK_BYTES + 8 * (int)i, 0);
+    for (unsigned int i = 0; i < items; i++) {
+        start[i] = m.used;
+        item(&m, i, items);
+    }
+    start[items] = m.used;
+    for (unsigned int i = 0; i < m.nr_jumps; i++)
+        insns[m.jumps[i].insn].off = (int16_t)(start[m.jumps[i].item] - m.jumps[i].insn - 1);
+    if (kind != FAST_ATTACH_SYSCALL && draw_below(d, 4) == 0)
+        call(&m, FAST_HELPER_pt_update);
+    if (draw_below(d, 2))
+        put(&m, 0x57, 0, 0, 0, 1);
+    else
+        put(&m, 0xb7, 0, 0, 0, draw_below(d, 8) ? FAST_DONE : FAST_PASS);
+    put(&m, 0x95, 0, 0, 0, 0);
+
+    random_head(&out->head, kind);
+    out->head.insns = m.used;
+    out->head.total_bytes = (uint32_t)(sizeof(out->head) + 8 * m.used);
+    out->insns = insns;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "fast_world.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define CODE_BYTES (2u << 20)
+#define CANARY     0xa5
+
+static void note(struct world *w, uint64_t what)
+{
+    w->calls = (w->calls ^ what) * 0x9e3779b97f4a7c15ull;
+    w->calls ^= w->calls >> 29;
+}
+
+/* Offset into memory, or -1. */
+static int place(const struct world *w, uint64_t address, unsigned int size)
+{
+    if (w->wild)
+        return (address >> 14 & 15) == 15 ? -1 : (int)(address % (WORLD_BYTES - 7));
+    if (address < WORLD_BASE || address - WORLD_BASE > WORLD_BYTES - size)
+        return -1;
+    return (int)(address - WORLD_BASE);
+}
+
+static bool world_load(void *world, uint64_t address, unsigned int size, uint64_t *value)
+{
+    struct world *w = world;
+    int at = place(w, address, size);
+
+    note(w, address + size);
+    if (at < 0)
+        return false;
+    *value = 0;
+    memcpy(value, w->memory + at, size);
+    return true;
+}
+
+static bool world_may_store(void *world, uint64_t address, unsigned int size)
+{
+    struct world *w = world;
+    int at = place(w, address, size);
+
+    note(w, address ^ size);
+    return at >= 0 && !w->readonly[at / 4096] && !w->readonly[(at + (int)size - 1) / 4096];
+}
+
+static void world_store(void *world, uint64_t address, unsigned int size, uint64_t value)
+{
+    struct world *w = world;
+    int at = place(w, address, size);
+
+    if (at < 0)
+        abort();
+    memcpy(w->memory + at, &value, size);
+}
+
+static uint64_t *entry(struct world *w, uint64_t ptr)
+{
+    if (w->wild)
+        return &w->pte[ptr % WORLD_PTES];
+    if (ptr % 8 || ptr < WORLD_PTE_BASE || ptr >= WORLD_PTE_BASE + 8 * WORLD_PTES)
+        return NULL;
+    return &w->pte[(ptr - WORLD_PTE_BASE) / 8];
+}
+
+static bool world_may_update_pt(void *world, uint64_t ptr, uint64_t old, uint64_t new)
+{
+    struct world *w = world;
+
+    note(w, ptr ^ old << 1 ^ new << 2);
+    return entry(w, ptr) && (w->wild || *entry(w, ptr) == old);
+}
+
+static void world_update_pt(void *world, uint64_t ptr, uint64_t new)
+{
+    *entry(world, ptr) = new;
+}
+
+static uint64_t world_tsc(void *world)
+{
+    struct world *w = world;
+
+    note(w, 1);
+    return w->tsc += 100;
+}
+
+const struct fast_env world_env = {
+    .load = world_load,
+    .may_store = world_may_store,
+    .store = world_store,
+    .may_update_pt = world_may_update_pt,
+    .update_pt = world_update_pt,
+    .tsc = world_tsc,
+};
+
+void world_interpret(const struct fast_program *program, const struct world *world,
+                     const struct fast_ctx *ctx, struct world_result *out)
+{
+    struct fast_ctx *copy = malloc(sizeof(*copy)); /* the sanitizer watches its ends */
+
+    *copy = *ctx;
+    out->world = *world;
+    fast_run_init(&out->run, copy, &world_env, &out->world);
+    out->r0 = fast_interpret(program, &out->run, FAST_MAX_INSNS);
+    out->outcome = fast_finish(&out->run, out->r0);
+    out->ctx = *copy;
+    free(copy);
+}
+
+/*
+ * Calls the code with known numbers in the registers that it must keep; sets *broken when one
+ * changed.
+ */
+uint64_t world_call(fast_code code, struct fast_run *run, uint64_t *broken);
+__asm__(".text\n"
+        ".globl world_call\n"
+        "world_call:\n"
+        "    push %rbp\n    push %rbx\n    push %r12\n    push %r13\n    push %r14\n    push %r15\n"
+        "    push %rdx\n"
+        "    mov %rdi, %rax\n"
+        "    mov %rsi, %rdi\n"
+        "    mov $0x1101, %ebx\n    mov $0x1102, %ebp\n    mov $0x1103, %r12d\n"
+        "    mov $0x1104, %r13d\n    mov $0x1105, %r14d\n    mov $0x1106, %r15d\n"
+        "    call *%rax\n"
+        "    pop %rdx\n"
+        "    xor $0x1101, %rbx\n    xor $0x1102, %rbp\n    xor $0x1103, %r12\n"
+        "    xor $0x1104, %r13\n    xor $0x1105, %r14\n    xor $0x1106, %r15\n"
+        "    or %rbp, %rbx\n    or %r12, %rbx\n    or %r13, %rbx\n    or %r14, %rbx\n"
+        "    or %r15, %rbx\n"
+        "    mov %rbx, (%rdx)\n"
+        "    pop %r15\n    pop %r14\n    pop %r13\n    pop %r12\n    pop %rbx\n    pop %rbp\n"
+        "    ret\n");
+
+/* One piece of memory mapped twice, so that no page is writable and executable. */
+static struct {
+    uint8_t *write, *run;
+    uint8_t *page; /* with one that cannot be touched behind it: the context goes to its end */
+} code;
+
+static bool code_open(void)
+{
+    int fd;
+
+    if (code.run)
+        return true;
+    fd = memfd_create("code", 0);
+    if (fd < 0 || ftruncate(fd, CODE_BYTES) != 0)
+        return false;
+    code.write = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    code.page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (code.write == MAP_FAILED || code.page == MAP_FAILED ||
+        mprotect(code.page + 4096, 4096, PROT_NONE) != 0)
+        return false;
+    code.run = mmap(NULL, CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    close(fd);
+    return code.run != MAP_FAILED;
+}
+
+const char *world_jit(const struct fast_program *program, const struct world *world,
+                      const struct fast_ctx *ctx, unsigned int shuffle, struct world_result *out)
+{
+    static struct jit_space space;
+    static uint32_t place;
+    struct fast_ctx *copy;
+    uint64_t broken = 0;
+    fast_code entry_point;
+    uint32_t size;
+
+    if (!code_open())
+        return "no memory for code";
+    size = fast_jit_size(program, &space, shuffle);
+    if (!size || size > CODE_BYTES / 2)
+        return "the JIT gives no size";
+    place = (place + 37) % 4096; /* at any address */
+    if (fast_jit_emit(program, &space, code.write + place, size - 1))
+        return "the JIT emits into too small a buffer";
+    code.write[place + size] = CANARY;
+    if (!fast_jit_emit(program, &space, code.write + place, size))
+        return "the JIT emits another size than it said";
+    if (code.write[place + size] != CANARY)
+        return "the JIT writes past its buffer";
+
+    memset(code.page, CANARY, 4096 - sizeof(*copy));
+    copy = (struct fast_ctx *)(code.page + 4096 - sizeof(*copy));
+    *copy = *ctx;
+    out->world = *world;
+    fast_run_init(&out->run, copy, &world_env, &out->world);
+    memcpy(&entry_point, &(uint8_t *){ code.run + place }, sizeof(entry_point));
+    out->r0 = world_call(entry_point, &out->run, &broken);
+    out->outcome = fast_finish(&out->run, out->r0);
+    out->ctx = *copy;
+    if (broken)
+        return "the code changes a register that it must keep";
+    for (unsigned int i = 0; i < 4096 - sizeof(*copy); i++)
+        if (code.page[i] != CANARY)
+            return "the code writes before the context";
+    return NULL;
+}
+
+const char *world_compare(const struct world_result *a, const struct world_result *b)
+{
+    if (a->run.stop != b->run.stop)
+        return "they stop for different reasons";
+    if (a->outcome != b->outcome || a->r0 != b->r0)
+        return "outcomes differ";
+    if (memcmp(&a->ctx, &b->ctx, sizeof(a->ctx)) != 0)
+        return "contexts differ";
+    if (a->run.nr_staged != b->run.nr_staged ||
+        memcmp(a->run.staged, b->run.staged, a->run.nr_staged * sizeof(a->run.staged[0])) != 0)
+        return "staged effects differ";
+    if (a->world.calls != b->world.calls || a->world.tsc != b->world.tsc)
+        return "helper calls differ";
+    if (memcmp(a->world.memory, b->world.memory, WORLD_BYTES) != 0 ||
+        memcmp(a->world.pte, b->world.pte, sizeof(a->world.pte)) != 0)
+        return "memory differs";
+    return NULL;
+}
+
+void world_ctx(struct fast_ctx *ctx, const struct fast_program *program)
+{
+    uint64_t *word = (uint64_t *)ctx;
+
+    for (unsigned int i = 0; i < sizeof(*ctx) / 8; i++)
+        word[i] = 0x9e3779b97f4a7c15ull * (i + 1);
+    ctx->kind = program->head.attach_kind;
+    ctx->number = program->head.attach_number;
+}

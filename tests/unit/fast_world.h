@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A toy world for fast handlers: guest memory, page-table entries, and both engines on the same
+ * program, compared in everything that a guest or the hypervisor could see.
+ */
+#ifndef FAST_WORLD_H
+#define FAST_WORLD_H
+
+#include "interp.h"
+#include "jit_x86.h"
+#include "verifier.h"
+
+#define WORLD_BASE  0x100000ull /* where guest memory is, unless the world is wild */
+#define WORLD_BYTES 16384u
+#define WORLD_PTES  512u
+#define WORLD_PTE_BASE 0x5000ull
+
+struct world {
+    uint8_t memory[WORLD_BYTES];
+    uint64_t pte[WORLD_PTES];
+    uint8_t readonly[WORLD_BYTES / 4096];
+    uint64_t tsc;
+    uint64_t calls; /* hash of what the engine asked for, in order */
+    bool wild;      /* any address is somewhere in memory, one in sixteen fails */
+};
+
+extern const struct fast_env world_env;
+
+struct world_result {
+    enum fast_outcome outcome;
+    uint64_t r0;
+    struct fast_ctx ctx;
+    struct fast_run run;
+    struct world world;
+};
+
+/* Runs the program in a copy of the world; stages, then finishes. */
+void world_interpret(const struct fast_program *program, const struct world *world,
+                     const struct fast_ctx *ctx, struct world_result *out);
+/* The same through the JIT with its registers rotated by `shuffle`; NULL, or what went wrong. */
+const char *world_jit(const struct fast_program *program, const struct world *world,
+                      const struct fast_ctx *ctx, unsigned int shuffle, struct world_result *out);
+/* NULL when the two are the same, else what differs. */
+const char *world_compare(const struct world_result *a, const struct world_result *b);
+
+/* A context with a different number in every register. */
+void world_ctx(struct fast_ctx *ctx, const struct fast_program *program);
+
+#endif

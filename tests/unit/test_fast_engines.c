@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interpreter against JIT.
+ *
+ * Promised: an accepted program gives the same result and the same effects on both engines, whatever
+ * registers the JIT uses, and touches nothing but its stack and its context.
+ * How: every arithmetic instruction and comparison on numbers that arithmetic goes wrong with, on
+ * every rotation of the registers; then random programs.  The interpreter checks each access by
+ * itself, the JIT runs with the context at the end of a page that has none behind it.
+ * RADON_FAST_PROGRAMS sets the number of random programs, RADON_FAST_SEED where they start.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "disasm.h"
+#include "fast_random.h"
+#include "fast_world.h"
+
+static struct verify_space space;
+static struct world world;
+static struct world_result by_interpreter, by_jit;
+
+static void show(const struct fast_program *program)
+{
+    static char text[262144];
+    struct fast_text out;
+
+    text_init(&out, text, sizeof(text));
+    fast_disasm(&out, program);
+    fprintf(stderr, "%s", text);
+}
+
+/* Both engines; fails the test with the program's text when they differ. */
+static void both(const struct fast_program *program, unsigned int shuffle)
+{
+    struct fast_verdict verdict;
+    struct fast_ctx ctx;
+    const char *why;
+    char text[1024];
+
+    if (!fast_verify(program, &space, &verdict)) {
+        fast_verdict_text(program, &verdict, text, sizeof(text));
+        show(program);
+        fail_msg("%s", text);
+    }
+    world_ctx(&ctx, program);
+    world_interpret(program, &world, &ctx, &by_interpreter);
+    why = world_jit(program, &world, &ctx, shuffle, &by_jit);
+    if (!why)
+        why = world_compare(&by_interpreter, &by_jit);
+    if (by_interpreter.run.stop == FAST_STOP_ESCAPE || by_interpreter.run.stop == FAST_STOP_FULL ||
+        by_interpreter.run.stop == FAST_STOP_BUDGET)
+        why = "the verifier let through what the interpreter stopped";
+    if (by_interpreter.run.nr_staged > verdict.staged)
+        why = "more staged effects than the verdict says";
+    if (why) {
+        show(program);
+        fail_msg("shuffle %u: %s (r0 %llx, %llx)", shuffle, why,
+                 (unsigned long long)by_interpreter.r0, (unsigned long long)by_jit.r0);
+    }
+}
+
+static const uint64_t numbers[] = {
+    0, 1, 2, 31, 32, 0x80, 0xff, 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
+    0x7fffffffffffffff, 0x8000000000000000, ~0ull, 0x123456789abcdef0,
+};
+#define NR_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+
+static struct fast_insn insn(unsigned int code, unsigned int dst, unsigned int src, int off, int32_t imm)
+{
+    return (struct fast_insn){ (uint8_t)code, (uint8_t)(dst | src << 4), (int16_t)off, imm };
+}
+
+static void lddw(struct fast_insn *at, unsigned int dst, uint64_t value)
+{
+    at[0] = insn(0x18, dst, 0, 0, (int32_t)(uint32_t)value);
+    at[1] = insn(0, 0, 0, 0, (int32_t)(uint32_t)(value >> 32));
+}
+
+/* One instruction of the row between known operands; its result goes to rax and rbx of the context. */
+static void one_case(const struct isa_row *row, uint64_t a, uint64_t b, unsigned int dst,
+                     unsigned int src, unsigned int shuffle)
+{
+    struct fast_insn insns[16];
+    struct fast_program program = { .insns = insns };
+    bool by_reg = row->form == FORM_ALU_REG || row->form == FORM_BRANCH_REG;
+    bool by_imm = row->form == FORM_ALU_IMM || row->form == FORM_BRANCH_IMM;
+    unsigned int n = 0, keep = 9;
+
+    insns[n++] = insn(0xbf, keep, 1, 0, 0);
+    for (unsigned int i = 0; i < 2; i++, n += 2)
+        lddw(&insns[n], i ? dst : src, i ? a : b);
+    insns[n++] = insn(row->code, dst, by_reg ? src : 0, row->off,
+                      by_imm ? (int32_t)b : row->form == FORM_SWAP ? 16 << b % 3 : 0);
+    if (isa_is_branch(row)) {
+        insns[n - 1].off = 2;
+        lddw(&insns[n], dst, 0x5555);
+        n += 2;
+    }
+    insns[n++] = insn(0x7b, keep, dst, 0x18, 0);
+    insns[n++] = insn(0x7b, keep, src, 0x20, 0);
+    insns[n++] = insn(0xb7, 0, 0, 0, 1);
+    insns[n++] = insn(0x95, 0, 0, 0, 0);
+    random_head(&program.head, FAST_ATTACH_SYSCALL);
+    program.head.insns = n;
+    both(&program, shuffle);
+    assert_int_equal(by_jit.outcome, FAST_DONE);
+}
+
+static void every_opcode(void **state)
+{
+    const struct isa_row *row;
+    unsigned int shuffle = 0, rows = 0;
+
+    (void)state;
+    for (unsigned int i = 0; (row = isa_row_number(i)) != NULL; i++) {
+        if (row->form > FORM_SWAP && !isa_is_branch(row))
+            continue;
+        rows++;
+        for (unsigned int k = 0; k < NR_NUMBERS * NR_NUMBERS; k++) {
+            uint64_t a = numbers[k / NR_NUMBERS], b = numbers[k % NR_NUMBERS];
+
+            /* 9 keeps the context; every other pair of registers, equal ones too, has its turn. */
+            one_case(row, a, b, k % 9, (k / 9 + k) % 9, shuffle++ % 10);
+        }
+    }
+    assert_int_equal(rows, 66 + 44);
+}
+
+static unsigned long setting(const char *name, unsigned long otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoul(text, NULL, 0) : otherwise;
+}
+
+static void random_programs(void **state)
+{
+    static struct fast_insn insns[FAST_MAX_INSNS];
+    static uint8_t seen[256];
+    unsigned long programs = setting("RADON_FAST_PROGRAMS", 100000);
+    unsigned long seed = setting("RADON_FAST_SEED", 1);
+    unsigned long done = 0, stopped = 0;
+    const struct isa_row *row;
+
+    (void)state;
+    for (unsigned int i = 0; i < WORLD_BYTES; i++)
+        world.memory[i] = (uint8_t)(i * 37 + i / 256);
+    world.wild = true;
+    world.readonly[3] = 1;
+    for (unsigned long i = 0; i < programs; i++) {
+        struct draw d = { .seed = (seed + i) * 0x9e3779b97f4a7c15ull | 1 };
+        struct fast_program program;
+
+        random_program(&d, insns, &program);
+        both(&program, (unsigned int)(i % 10));
+        done += by_jit.outcome == FAST_DONE;
+        stopped += by_jit.run.stop != FAST_STOP_NONE;
+        for (unsigned int k = 0; k < program.head.insns; k++)
+            seen[insns[k].code] = 1;
+    }
+    print_message("%lu programs: %lu done, %lu stopped by a helper\n", programs, done, stopped);
+    /* A generator that only makes one kind would prove little. */
+    assert_true(done > programs / 10 && stopped > programs / 20);
+    for (unsigned int i = 0; programs >= 100000 && (row = isa_row_number(i)) != NULL; i++)
+        if (row->form != FORM_REFUSED && row->form != FORM_JUMP && row->form != FORM_JUMP_IMM &&
+            !seen[row->code])
+            fail_msg("%s never came up", row->name);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_opcode),
+        cmocka_unit_test(random_programs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
