@@ -115,7 +115,7 @@ static bool attach_point(const struct object *o, const char *name, struct fast_h
 static bool function_name(const struct object *o, unsigned int index, char *out)
 {
     Elf64_Shdr table, strings;
-    unsigned int found = 0;
+    unsigned int found = 0, tables = 0;
     const char *name;
     Elf64_Sym sym;
 
@@ -124,6 +124,8 @@ static bool function_name(const struct object *o, unsigned int index, char *out)
             return false;
         if (table.sh_type != SHT_SYMTAB || table.sh_link >= o->head.e_shnum)
             continue;
+        if (tables++)
+            return fail(o, "more than one symbol table");
         if (!section(o, table.sh_link, &strings))
             return false;
         for (uint64_t at = 0; table.sh_size - at >= sizeof(sym) && at < table.sh_size;

@@ -355,6 +355,19 @@ static void path_and_text(void **state)
                         "  where: instruction 9: mov r0, r3  (r3)\n"
                         "  path: from the start, 2 not taken, 3 not taken, 8 not taken\n"
                         "  to do: write it on every path; a call leaves r1 to r5 unwritten\n");
+    /* Of two ways to the instruction, the one that leaves r3 unwritten. */
+    program.head.insns = assemble("ldxdw r2, [r1+24]\njeq r2, 5, +2\nmov r3, 1\nja +1\n"
+                                  "mov r4, 1\nmov r0, r3\nexit\n");
+    assert_false(fast_verify(&program, &space, &verdict));
+    assert_int_equal(verdict.path_steps, 1);
+    assert_int_equal(verdict.path[0].insn, 1);
+    assert_true(verdict.path[0].taken);
+    program.head.insns = assemble("ldxdw r2, [r1+24]\njeq r2, 5, +2\nmov r4, 1\nja +1\n"
+                                  "mov r3, 1\nmov r0, r3\nexit\n");
+    assert_false(fast_verify(&program, &space, &verdict));
+    assert_false(verdict.path[0].taken);
+    fast_verdict_text(&program, &verdict, text, sizeof(text));
+
     /* Any smaller buffer holds the start of it, and nothing behind is touched. */
     for (unsigned int size = 0; size < 300; size++) {
         char small[301];
