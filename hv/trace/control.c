@@ -70,8 +70,8 @@ static void wait_for_writers(void)
 
 /* ------------------------------------------------------------------ memory */
 
-/* Contiguous pages, shared with privileged domains; NULL without memory. */
-static void *shared_alloc(unsigned int pages)
+/* Contiguous pages that privileged domains may map, for writing too if so; NULL without memory. */
+static void *shared_alloc(unsigned int pages, bool writable)
 {
     unsigned int order = 0;
     struct page_info *pg;
@@ -84,7 +84,7 @@ static void *shared_alloc(unsigned int pages)
     for (unsigned int i = pages; i < 1u << order; i++)
         free_pages(pg + i, 0);
     for (unsigned int i = 0; i < pages; i++)
-        mm_share_page(pg + i, &dom_xen, true);
+        mm_share_page(pg + i, &dom_xen, writable);
     return page_to_virt(pg);
 }
 
@@ -129,9 +129,9 @@ static int make_rings(uint32_t pages)
         return -XEN_EINVAL; /* beyond what mfn_offset can say */
     ring_pages = pages;
     info_pages = DIV_ROUND_UP(info_words * 4, PAGE_SIZE);
-    info = shared_alloc(info_pages);
+    info = shared_alloc(info_pages, false);
     for (unsigned int i = 0; info && i < nr_cpus; i++) {
-        void *buf = shared_alloc(pages);
+        void *buf = shared_alloc(pages, true);
 
         if (!buf)
             break;
