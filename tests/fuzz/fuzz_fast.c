@@ -85,6 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_interpret(&program, &world, &ctx, &by_interpreter);
     if (by_interpreter.run.stop >= FAST_STOP_FULL)
         die(&program, fast_stop_name(by_interpreter.run.stop));
+    if (by_interpreter.r0 > FAST_DONE || by_interpreter.run.nr_staged > verdict.staged)
+        die(&program, "more than the verdict allows");
     why = world_jit(&program, &world, &ctx, (unsigned int)(size % 10), &by_jit);
     if (!why)
         why = world_compare(&by_interpreter, &by_jit);

@@ -14,7 +14,6 @@ struct maker {
         unsigned int insn, item;
     } jumps[MAX_ITEMS]; /* to the start of a later item */
     unsigned int nr_jumps;
-    unsigned int nr_alu; /* arithmetic rows of the table */
 };
 
 unsigned int draw_below(struct draw *d, unsigned int n)
@@ -78,16 +77,25 @@ static bool is_alu(const struct isa_row *row)
     return row->form >= FORM_ALU_IMM && row->form <= FORM_SWAP;
 }
 
+/* An arithmetic row of the table. */
+static const struct isa_row *alu_row(struct draw *d)
+{
+    static const struct isa_row *rows[128];
+    static unsigned int nr;
+
+    if (nr == 0) {
+        for (unsigned int i = 0; isa_row_number(i); i++)
+            if (is_alu(isa_row_number(i)))
+                rows[nr++] = isa_row_number(i);
+    }
+    return rows[draw_below(d, nr)];
+}
+
 static void alu(struct maker *m)
 {
-    const struct isa_row *row;
+    const struct isa_row *row = alu_row(m->d);
     int32_t imm = (int32_t)draw_number(m->d);
-    unsigned int i = 0;
 
-    do {
-        row = isa_row_number((i + draw_below(m->d, 128)) % m->nr_alu);
-        i++;
-    } while (!is_alu(row));
     if (row->form == FORM_SWAP)
         imm = 16 << draw_below(m->d, 3);
     else if (row->form != FORM_ALU_IMM)
@@ -177,6 +185,35 @@ static void item(struct maker *m, unsigned int index, unsigned int items)
     }
 }
 
+/* Leaves 0 or 1 in r0, in one of the ways that the verifier can follow. */
+static void result(struct maker *m)
+{
+    unsigned int other = scalar(m);
+
+    switch (draw_below(m->d, 6)) {
+    case 0: /* two bits, combined by or, and, xor */
+        put(m, 0x57, 0, 0, 0, 1);
+        put(m, 0x54, other, 0, 0, 1);
+        put(m, 0x4f + 0x10 * draw_below(m->d, 2), 0, other, 0, 0);
+        put(m, 0xaf, other, 0, 0, 0);
+        put(m, 0xbf, 0, other, 0, 0);
+        break;
+    case 1:
+        put(m, 0x77, 0, 0, 0, 63);
+        break;
+    case 2:
+        put(m, 0x74, 0, 0, 0, 31);
+        put(m, 0xbc, 0, 0, 0, 0);
+        break;
+    case 3:
+        put(m, 0x57, 0, 0, 0, 1);
+        break;
+    default:
+        put(m, 0xb7, 0, 0, 0, draw_below(m->d, 8) ? FAST_DONE : FAST_PASS);
+        break;
+    }
+}
+
 void random_head(struct fast_header *head, unsigned int kind)
 {
     memset(head, 0, sizeof(*head));
@@ -196,8 +233,6 @@ void random_program(struct draw *d, struct fast_insn *insns, struct fast_program
     unsigned int kind = 1 + draw_below(d, FAST_NR_ATTACH - 1);
     unsigned int start[MAX_ITEMS + 1];
 
-    while (isa_row_number(m.nr_alu))
-        m.nr_alu++;
     m.ctx = 6 + draw_below(d, 4);
     put(&m, 0xbf, m.ctx, 1, 0, 0);
     for (unsigned int r = 0; r < 10; r++)
@@ -214,10 +249,7 @@ void random_program(struct draw *d, struct fast_insn *insns, struct fast_program
         insns[m.jumps[i].insn].off = (int16_t)(start[m.jumps[i].item] - m.jumps[i].insn - 1);
     if (kind != FAST_ATTACH_SYSCALL && draw_below(d, 4) == 0)
         call(&m, FAST_HELPER_pt_update);
-    if (draw_below(d, 2))
-        put(&m, 0x57, 0, 0, 0, 1);
-    else
-        put(&m, 0xb7, 0, 0, 0, draw_below(d, 8) ? FAST_DONE : FAST_PASS);
+    result(&m);
     put(&m, 0x95, 0, 0, 0, 0);
 
     random_head(&out->head, kind);

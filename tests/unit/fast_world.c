@@ -176,7 +176,9 @@ const char *world_jit(const struct fast_program *program, const struct world *wo
     if (!size || size > CODE_BYTES / 2)
         return "the JIT gives no size";
     place = (place + 37) % 4096; /* at any address */
-    if (fast_jit_emit(program, &space, code.write + place, size - 1))
+    code.write[place + size - 1] = CANARY;
+    if (fast_jit_emit(program, &space, code.write + place, size - 1) ||
+        code.write[place + size - 1] != CANARY)
         return "the JIT emits into too small a buffer";
     code.write[place + size] = CANARY;
     if (!fast_jit_emit(program, &space, code.write + place, size))

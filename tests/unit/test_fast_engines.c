@@ -57,6 +57,8 @@ static void both(const struct fast_program *program, unsigned int shuffle)
     if (by_interpreter.run.stop == FAST_STOP_ESCAPE || by_interpreter.run.stop == FAST_STOP_FULL ||
         by_interpreter.run.stop == FAST_STOP_BUDGET)
         why = "the verifier let through what the interpreter stopped";
+    if (by_interpreter.r0 > FAST_DONE)
+        why = "a result that is neither 0 nor 1";
     if (by_interpreter.run.nr_staged > verdict.staged)
         why = "more staged effects than the verdict says";
     if (why) {
@@ -174,9 +176,34 @@ static void random_programs(void **state)
             fail_msg("%s never came up", row->name);
 }
 
+/* A stopped run changes nothing, whatever an engine says that it returned. */
+static void stopped_runs_pass(void **state)
+{
+    struct fast_ctx ctx = { 0 };
+    struct fast_run run;
+
+    (void)state;
+    memset(&world, 0, sizeof(world));
+    fast_run_init(&run, &ctx, &world_env, &world);
+    run.helpers[FAST_HELPER_store8](&run, WORLD_BASE, 0x1ff, 0);
+    run.stop = FAST_STOP_LOAD;
+    assert_int_equal(fast_finish(&run, FAST_DONE), FAST_PASS);
+    assert_int_equal(world.memory[0], 0);
+    run.stop = FAST_STOP_NONE;
+    assert_int_equal(fast_finish(&run, FAST_DONE), FAST_DONE);
+    assert_int_equal(world.memory[0], 0xff);
+    assert_int_equal(world.memory[1], 0);
+    /* More than there is room for, which the verifier excludes. */
+    for (unsigned int i = 0; i < FAST_MAX_STAGED; i++)
+        run.helpers[FAST_HELPER_store8](&run, WORLD_BASE, 1, 0);
+    assert_int_equal(run.stop, FAST_STOP_FULL);
+    assert_int_equal(run.nr_staged, FAST_MAX_STAGED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stopped_runs_pass),
         cmocka_unit_test(every_opcode),
         cmocka_unit_test(random_programs),
     };
