@@ -27,6 +27,15 @@ GUEST_LINE = re.compile(r"(SUCCESS|SKIP|FAILURE|ERROR|CRASH)\s+(\S+) \(([\d.]+) 
 OUTPUT_TAIL = 40  # lines of a failed command that are shown
 TRACE_MAX = 4000  # characters of a failed test's exception
 WORKERS = 2  # as many as machines may run at once
+# Of the sources as they are; cppcheck takes the one configuration that is built.
+CHECKS = {
+    "includes": [sys.executable, "tests/checks/includes.py"],
+    "text": [sys.executable, "tests/checks/text.py"],
+    "cppcheck": ["cppcheck", "--enable=warning,portability", "--std=c11", "--platform=unix64", "-j2",
+                 "--quiet", "--error-exitcode=1", "--suppressions-list=tests/checks/cppcheck.txt",
+                 "--max-configs=2", "-Ihv", "-Ihv/include", "-D__x86_64__", "-ifastpath/core/tests",
+                 "hv", "fastpath"],
+}
 
 
 class Tally:
@@ -61,7 +70,10 @@ def run_command(tally, stage, name, command, **settings):
 
 
 def stage_build(tally, options):
-    """The whole tree by gcc and by clang, warnings as errors; /init."""
+    """The whole tree by gcc and by clang, warnings as errors; /init; what can be seen in the sources."""
+    for name, command in CHECKS.items():
+        run_command(tally, "build", name, command)
+    run_python(tally, "build", "tests/checks")
     # The image's flags are those of GNU ld; CMake would take clang's own linker.
     linker = "-DCMAKE_LINKER=" + (shutil.which("ld") or "ld")
     for name, directory, compiler in (("gcc", BUILD, "gcc"), ("clang", CLANG_BUILD, "clang-14")):

@@ -41,6 +41,7 @@ grub-common               grub-mkrescue                              test       
 grub-pc-bin               /usr/lib/grub/i386-pc/multiboot2.mod       test       GRUB for a BIOS, on that medium
 xorriso                   xorriso                                    test       writes that medium
 mtools                    mformat                                    test       writes that medium
+cppcheck                  cppcheck                                   test       static analysis
 scdoc                     scdoc                                      test       makes the manual page
 stress-ng                 stress-ng                                  test       load for Debian's kernel
 gnuplot-nox               gnuplot                                    bench      draws the plots
