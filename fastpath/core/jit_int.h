@@ -16,6 +16,7 @@ struct jit {
     struct emit e;
     struct jit_space *space;
     uint8_t map[ISA_REGS];
+    uint16_t keep; /* bit per x86 register: the callee-saved ones that the code uses */
 };
 
 /* One arithmetic instruction. */

@@ -10,15 +10,41 @@ static bool callee_saved(unsigned int reg)
     return reg == RBX || reg >= R12;
 }
 
-/* The frame pointer is a multiple of 16, and so is the stack pointer below the handler's stack. */
+/* The callee-saved registers to keep: rbp and r12 always, the others where the program uses them. */
+static void choose_kept(struct jit *j, const struct fast_program *program)
+{
+    uint32_t used = 1u << RBP | 1u << R12;
+
+    /* Any instruction's register fields, used or not: too many does no harm. */
+    for (unsigned int i = 0; i < program->head.insns; i++) {
+        unsigned int dst = program->insns[i].regs & 15, src = program->insns[i].regs >> 4;
+
+        used |= 1u << j->map[dst < ISA_REGS ? dst : 0] | 1u << j->map[src < ISA_REGS ? src : 0];
+    }
+    j->keep = 0;
+    for (unsigned int i = 0; i < NR_SAVED; i++)
+        j->keep |= (uint16_t)(used & 1u << saved[i]);
+}
+
+/*
+ * The frame pointer is a multiple of 16, and so is the stack pointer below the handler's stack: at the
+ * entry it is 8 more than one, and each register pushed takes 8.
+ */
+static int padding(const struct jit *j)
+{
+    return __builtin_popcount(j->keep) % 2 ? 0 : 8;
+}
+
 static void enter(struct jit *j)
 {
     struct emit *e = &j->e;
 
     for (unsigned int i = 0; i < NR_SAVED; i++)
-        emit_push(e, saved[i]);
+        if (j->keep & 1u << saved[i])
+            emit_push(e, saved[i]);
     emit_mov(e, true, R12, RDI);
-    emit_alu_imm(e, true, 5, RSP, 8);
+    if (padding(j))
+        emit_alu_imm(e, true, 5, RSP, padding(j));
     emit_mov(e, true, RBP, RSP);
     emit_alu_imm(e, true, 5, RSP, (int32_t)FAST_STACK_BYTES);
     emit_reg_mem(e, true, 0x8b, j->map[1], R12, offsetof(struct fast_run, ctx));
@@ -29,9 +55,10 @@ static void leave(struct jit *j)
     struct emit *e = &j->e;
 
     j->space->leave = e->used;
-    emit_reg_mem(e, true, 0x8d, RSP, RBP, 8);
+    emit_reg_mem(e, true, 0x8d, RSP, RBP, padding(j));
     for (unsigned int i = NR_SAVED; i-- > 0;)
-        emit_pop(e, saved[i]);
+        if (j->keep & 1u << saved[i])
+            emit_pop(e, saved[i]);
     emit_byte(e, 0xc3);
 
     j->space->stopped = e->used;
@@ -189,6 +216,7 @@ static void translate(struct jit *j, const struct fast_program *program)
         j->map[i] = pool[(i + j->space->shuffle) % ISA_FRAME];
     j->map[ISA_FRAME] = RBP;
 
+    choose_kept(j, program);
     enter(j);
     for (unsigned int i = 0; i < n; i += in.length) {
         if (isa_decode(&program->insns[i], n - i, &in) != FAST_OK ||

@@ -67,7 +67,8 @@ unsigned int fast_verdict_text(const struct fast_program *program, const struct 
     text_str(&t, "]\n");
     if (refusal_category(verdict->id) != FAST_CATEGORY_FORMAT) {
         where(&t, program, verdict);
-        path(&t, verdict);
+        if (verdict->has_path)
+            path(&t, verdict);
     }
     text_str(&t, "  to do: ");
     text_str(&t, why->advice);

@@ -32,6 +32,7 @@ static void note_path(struct verify *v, unsigned int insn, unsigned int reg)
         }
         at = from;
     }
+    out->has_path = true;
     out->path_steps = n < FAST_MAX_PATH ? n : FAST_MAX_PATH;
     out->path_dropped = n - out->path_steps;
     for (unsigned int i = 0; i < out->path_steps / 2; i++) {

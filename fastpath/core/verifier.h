@@ -66,6 +66,7 @@ struct fast_verdict {
     /* Refused: */
     uint32_t insn;         /* index of the instruction */
     uint8_t reg;           /* the register it is about, or FAST_NO_REG */
+    bool has_path;         /* false: about the instruction as such, however one gets there */
     uint32_t path_dropped; /* steps at the start of the path that had no room below */
     uint32_t path_steps;
     struct fast_step path[FAST_MAX_PATH]; /* branches on one way there, in order */

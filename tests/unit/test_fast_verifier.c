@@ -52,7 +52,8 @@ static const struct {
     { "ldxw r2, [r1+4]\njeq r2, 5, +1\nmov r3, 1\nmov r0, r3\nexit\n", FAST_UNINITIALISED, 3, 3, 0 },
     { "mov r0, 0\njgt r0, r7, +0\nexit\n", FAST_UNINITIALISED, 1, 7, 0 },
     { "call tsc\nmov r0, r1\nexit\n", FAST_UNINITIALISED, 1, 1, 0 },
-    { "call tsc\nstxdw [r10-8], r5\nmov r0, 0\nexit\n", FAST_UNINITIALISED, 1, 5, 0 },
+    { "mov r5, 1\ncall tsc\nstxdw [r10-8], r5\nmov r0, 0\nexit\n", FAST_UNINITIALISED, 2, 5, 0 },
+    { "mov r6, 1\ncall tsc\nstxdw [r10-8], r6\nmov r0, 0\nexit\n", FAST_OK, 0, 0, 0 },
     { "mov r2, 5\nldxw r3, [r1+4]\njeq r3, 1, +1\nmov r2, r1\nmov r0, r2\nexit\n", FAST_MIXED, 4, 2,
       0 },
     { "mov r2, r1\nldxw r3, [r1+4]\njeq r3, 1, +1\nadd r2, 8\nldxdw r0, [r2+0]\nexit\n", FAST_MIXED,
@@ -168,6 +169,10 @@ static const struct {
       0 },
     { "lddw r0, 0x100000000\nldxdw r2, [r1+32]\nand r2, 7\nadd32 r0, r2\nexit\n", FAST_BAD_RETURN, 5,
       0, 0 },
+    /* The sum wraps around to 0 or 1, which shifted right is the constant 0. */
+    { "ldxdw r0, [r1+24]\nand r0, 1\nadd r0, 0x7fffffff\nadd r0, 0x7fffffff\nadd32 r0, 2\n"
+      "rsh r0, 32\nadd r1, r0\nldxdw r2, [r1+24]\nmov r0, 0\nexit\n", FAST_OK, 0, 0, 0 },
+    { "lddw r0, 0x100000000\nldxdw r2, [r1+32]\nand r2, 1\nadd32 r0, r2\nexit\n", FAST_OK, 0, 0, 0 },
     { "lddw r0, 0x100000001\nmov32 r0, r0\nexit\n", FAST_OK, 0, 0, 0 },
     { "lddw r0, 0x100000002\nmov32 r0, r0\nexit\n", FAST_BAD_RETURN, 3, 0, 0 },
     { "ldxdw r0, [r1+24]\nand r0, 1\nbe r0, 16\nexit\n", FAST_BAD_RETURN, 3, 0, 0 },
@@ -398,8 +403,16 @@ static void path_and_text(void **state)
     assert_false(verdict.path[0].taken);
     fast_verdict_text(&program, &verdict, text, sizeof(text));
 
+    /* What is wrong however one gets there has no path. */
+    program.head.insns = assemble("mov r0, 0\nexit\nexit\n");
+    assert_false(fast_verify(&program, &space, &verdict));
+    fast_verdict_text(&program, &verdict, text, sizeof(text));
+    assert_string_equal(text, "refused: flow: no path leads to the instruction [UNREACHABLE]\n"
+                              "  where: instruction 2: exit\n"
+                              "  to do: remove it\n");
+
     /* Any smaller buffer holds the start of it, and nothing behind is touched. */
-    for (unsigned int size = 0; size < 300; size++) {
+    for (unsigned int size = 0; size <= strlen(text); size++) {
         char small[301];
         unsigned int used;
 
