@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: MIT
 """A machine that is given what `radon run` would refuse: any module files, any command lines."""
 
+import json
 import os
+import socket
 import struct
+import subprocess
 import tempfile
+import time
 import unittest
 
-from guest.machine import image, kernel, machine, qemu
-from guest.machine.paths import HYPERVISOR
+from guest.machine import columns, image, kernel, machine, qemu
+from guest.machine.slots import machine_slot
 
 from . import common
 
+TO_HYPERVISOR = b"\1\1\1"  # Ctrl-A three times: keys go to the hypervisor's debug console
 CONSOLE = "console=com1 com1=115200,8n1 "
 LINUX = "console=hvc0 panic=-1"
 LIMIT_S = 90  # of wall time: a machine that takes so long hangs
@@ -39,11 +44,84 @@ def elf32():
     return (b"\x7fELF\1\1\1".ljust(16, b"\0") + struct.pack("<HHI", 2, 3, 1)).ljust(4096, b"\0")
 
 
+def read_until(stream, words, limit_s):
+    """Bytes of a raw pipe up to where words appear, or to its end, or to the limit."""
+    seen, deadline = b"", time.monotonic() + limit_s
+    os.set_blocking(stream.fileno(), False)
+    while words not in seen and time.monotonic() < deadline:
+        data = stream.read(65536)
+        if data == b"":
+            break
+        seen += data or b""
+        if not data:
+            time.sleep(0.05)
+    return seen
+
+
+class Live:
+    """A running machine to talk to: `with Live(boot) as live`. Its console is a pipe."""
+
+    def __init__(self, boot):
+        self.boot, self.console = boot, ""
+
+    def __enter__(self):
+        self.slot = machine_slot()
+        self.slot.__enter__()
+        self.directory = tempfile.TemporaryDirectory(prefix="radon-")
+        path = os.path.join(self.directory.name, "qmp")
+        self.boot.extra += ["-qmp", "unix:%s,server=on,wait=off" % path]
+        serial = ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
+        self.process = qemu.start(self.boot, serial, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+        self.qmp = path
+        return self
+
+    def __exit__(self, *error):
+        if self.process.poll() is None:
+            qemu.stop(self.process)
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.directory.cleanup()
+        self.slot.__exit__(None, None, None)
+
+    def expect(self, words):
+        """Reads the console until words come; returns all of it."""
+        data = read_until(self.process.stdout, words.encode(), LIMIT_S)
+        self.console += data.decode(errors="replace").replace("\r", "")
+        if words not in self.console:
+            raise AssertionError("no %r:\n%s" % (words, self.console[-2000:]))
+        return self.console
+
+    def type(self, keys):
+        self.process.stdin.write(keys)
+
+    def monitor(self, command):
+        """One command without arguments by QEMU's machine protocol (a JSON object a line)."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(LIMIT_S)
+            connection.connect(self.qmp)
+            with connection.makefile("r") as lines:
+                lines.readline()  # the greeting
+                for name in ("qmp_capabilities", command):
+                    connection.sendall(json.dumps({"execute": name}).encode() + b"\n")
+                    answer = {}
+                    while "return" not in answer and "error" not in answer:
+                        answer = json.loads(lines.readline())
+        return answer
+
+    def end(self):
+        """QEMU's exit status."""
+        self.console += read_until(self.process.stdout, b"\0never", LIMIT_S).decode("latin-1")
+        return self.process.wait(LIMIT_S)
+
+
 class RawCase(unittest.TestCase):
     """run() boots the hypervisor on files; its console is then in self.console."""
 
     @classmethod
     def setUpClass(cls):
+        if common.ON != "radon":
+            raise unittest.SkipTest("of Radon's own loader")
         common.prepare("radon")
         cls.directory = tempfile.TemporaryDirectory(prefix="radon-")
         cls.addClassCleanup(cls.directory.cleanup)
@@ -52,10 +130,6 @@ class RawCase(unittest.TestCase):
             cls.bzimage = file.read()
         cls.initrd = cls.file("initrd", image.build(["true"]))
 
-    def setUp(self):
-        if common.ON != "radon":
-            self.skipTest("of Radon's own loader")
-
     @classmethod
     def file(cls, name, data):
         path = os.path.join(cls.directory.name, name)
@@ -63,12 +137,14 @@ class RawCase(unittest.TestCase):
             file.write(data)
         return path
 
-    def boot(self, options="dom0_mem=512M", modules=None, memory=1024, linux_line=LINUX, extra=()):
+    def boot(self, options="dom0_mem=512M", modules=None, memory=1024, linux_line=LINUX,
+             extra=(), on="radon", clock="tcg"):
         if modules is None:
             modules = [self.linux + " " + linux_line, self.initrd]
-        return qemu.Boot(HYPERVISOR, CONSOLE + options,
+        common.prepare(on)
+        return qemu.Boot(columns.hypervisor_image(on), CONSOLE + options,
                          ",".join(text.replace(",", ",,") for text in modules), memory=memory,
-                         extra=list(extra), timeout=LIMIT_S)
+                         extra=list(extra), clock=clock, timeout=LIMIT_S)
 
     def run_raw(self, **settings):
         """QEMU's status; a machine that does not end fails the test."""
