@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TRACING_TOOL_H
+#define TRACING_TOOL_H
+
+#include "../reader/counts.h"
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
+
+/* Defects of a file, the first few kept. */
+#define DEFECTS_KEPT 20
+struct defects {
+    struct trace_defect kept[DEFECTS_KEPT];
+    uint64_t nr, skipped;       /* all of them; bytes */
+};
+
+struct source {
+    const char *name;           /* as the user gave it */
+    uint64_t tsc_hz;            /* 0: unknown */
+};
+
+/* Print what was counted (after counts_sort). */
+void print_report(FILE *out, enum format format, const struct source *src, const struct counts *c,
+                  const struct defects *d);
+
+#endif

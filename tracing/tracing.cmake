@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# Reading recordings: a library, and radon-trace, static so that it runs in any domain 0.
+
+add_library(radon_trace_reader STATIC
+    tracing/reader/reader.c tracing/reader/catalogue.c tracing/reader/counts.c)
+target_include_directories(radon_trace_reader PRIVATE ${CMAKE_SOURCE_DIR}/hv/include)
+target_compile_options(radon_trace_reader PRIVATE -std=gnu11 -Wall -Wextra -Werror)
+set_target_properties(radon_trace_reader PROPERTIES
+    ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
+
+add_executable(radon-trace tracing/tool/main.c tracing/tool/report.c)
+target_compile_options(radon-trace PRIVATE -std=gnu11 -Wall -Wextra -Werror)
+target_link_libraries(radon-trace PRIVATE radon_trace_reader)
+target_link_options(radon-trace PRIVATE -static)
+set_target_properties(radon-trace PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
