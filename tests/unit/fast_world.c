@@ -12,6 +12,8 @@
 
 static void note(struct world *w, uint64_t what)
 {
+    /* The calling convention: the frame of a C function starts at a multiple of 16. */
+    w->misaligned |= (uintptr_t)__builtin_frame_address(0) % 16 != 0;
     w->calls = (w->calls ^ what) * 0x9e3779b97f4a7c15ull;
     w->calls ^= w->calls >> 29;
 }
@@ -195,6 +197,8 @@ const char *world_jit(const struct fast_program *program, const struct world *wo
     out->r0 = world_call(entry_point, &out->run, &broken);
     out->outcome = fast_finish(&out->run, out->r0);
     out->ctx = *copy;
+    if (out->world.misaligned)
+        return "the code calls a helper with the stack misaligned";
     if (broken)
         return "the code changes a register that it must keep";
     for (unsigned int i = 0; i < 4096 - sizeof(*copy); i++)

@@ -21,6 +21,7 @@ struct world {
     uint8_t readonly[WORLD_BYTES / 4096];
     uint64_t tsc;
     uint64_t calls; /* hash of what the engine asked for, in order */
+    bool misaligned; /* the stack, in some call of a helper */
     bool wild;      /* any address is somewhere in memory, one in sixteen fails */
 };
 

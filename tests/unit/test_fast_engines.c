@@ -18,6 +18,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "asm.h"
 #include "disasm.h"
 #include "fast_random.h"
 #include "fast_world.h"
@@ -202,10 +203,56 @@ static void stopped_runs_pass(void **state)
     assert_int_equal(run.nr_staged, FAST_MAX_STAGED);
 }
 
+/* What the verifier refuses stops in the interpreter, too, before anything is touched. */
+static void interpreter_trusts_nobody(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t budget;
+        enum fast_stop stop;
+    } cases[] = {
+        { "mov r0, 1\nexit\n", 2, FAST_STOP_NONE },
+        { "mov r0, 1\nexit\n", 1, FAST_STOP_BUDGET },
+        { "ja -1\nexit\n", 1000, FAST_STOP_BUDGET },
+        { "mov r0, 1\n", 9, FAST_STOP_ESCAPE },
+        { "ja +1\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "ja -2\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "ja +1\nlddw r0, 1\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "ldxb r0, [r10+0]\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "ldxb r0, [r10-513]\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "ldxw r0, [r10-3]\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "stb [r1+200], 1\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "stb [r1-1], 1\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "ldxdw r0, [r1+193]\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "ldxdw r0, [r5+0]\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "call 0\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "call 11\nexit\n", 9, FAST_STOP_ESCAPE },
+    };
+    struct fast_insn insns[8];
+    struct fast_program program = { .insns = insns };
+    struct fast_ctx ctx = { 0 };
+    struct fast_run run;
+    char error[128];
+
+    (void)state;
+    for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int n = fast_assemble(cases[i].text, insns, 8, error, sizeof(error));
+
+        assert_true(n > 0);
+        random_head(&program.head, FAST_ATTACH_SYSCALL);
+        program.head.insns = (uint32_t)n;
+        fast_run_init(&run, &ctx, &world_env, &world);
+        if (fast_interpret(&program, &run, cases[i].budget) != (run.stop == FAST_STOP_NONE) ||
+            run.stop != cases[i].stop)
+            fail_msg("%s: stop %s", cases[i].text, fast_stop_name(run.stop));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stopped_runs_pass),
+        cmocka_unit_test(interpreter_trusts_nobody),
         cmocka_unit_test(every_opcode),
         cmocka_unit_test(random_programs),
     };
