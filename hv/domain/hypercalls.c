@@ -6,7 +6,6 @@
 #include "hv/hypercall.h"
 #include "hv/lib.h"
 #include "hv/domain.h"
-#include "hv/entry.h"
 #include "hv/trace.h"
 #include "hv/vcpu.h"
 #include "hv/version.h"
@@ -68,15 +67,6 @@ static long call_by_number(unsigned long op, const uint64_t a[6])
 {
     return op < NR_HYPERCALLS ? hypercall_table[op](a[0], a[1], a[2], a[3], a[4], a[5])
                               : -XEN_ENOSYS;
-}
-
-void do_hypercall_full(struct cpu_user_regs *regs)
-{
-    const uint64_t args[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
-
-    if (trace_wanted(TRC_PV_HYPERCALL_V2))
-        trace_hypercall(TRC_PV_HYPERCALL_V2, regs->rax, args);
-    regs->rax = (uint64_t)call_by_number(regs->rax, args);
 }
 
 long do_multicall(HCALL_ARGS2(list, count))

@@ -77,17 +77,24 @@ static uint32_t put_padding(const struct trace_ring *r, uint32_t prod, uint32_t 
     return advance(r, prod, bytes);
 }
 
-static uint32_t put_record(const struct trace_ring *r, uint32_t prod, uint32_t event,
-                           const void *data, unsigned int words, uint64_t tsc)
+static inline void write_record(uint32_t *p, uint32_t event, const char *data,
+                                unsigned int words, uint64_t tsc)
 {
-    uint32_t bytes = 4 * (HEAD_WORDS + words), *p;
-
-    prod = put_padding(r, prod, padding(r, prod, bytes));
-    p = word_at(r, prod);
     p[0] = event | words << TRACE_EXTRA_SHIFT | (uint32_t)TRC_HD_CYCLE_FLAG;
     p[1] = (uint32_t)tsc;
     p[2] = (uint32_t)(tsc >> 32);
-    memcpy(p + HEAD_WORDS, data, 4 * words);
+    p += HEAD_WORDS;
+    for (unsigned int i = 0; i < words; i++)
+        __builtin_memcpy(p + i, data + 4 * i, 4);
+}
+
+static uint32_t put_record(const struct trace_ring *r, uint32_t prod, uint32_t event,
+                           const void *data, unsigned int words, uint64_t tsc)
+{
+    uint32_t bytes = 4 * (HEAD_WORDS + words);
+
+    prod = put_padding(r, prod, padding(r, prod, bytes));
+    write_record(word_at(r, prod), event, data, words, tsc);
     return advance(r, prod, bytes);
 }
 
@@ -101,11 +108,26 @@ static uint32_t room_for(const struct trace_ring *r, uint32_t prod, uint32_t fir
     return n + padding(r, advance(r, prod, n), second) + second;
 }
 
-enum trace_put trace_ring_put(struct trace_ring *r, uint32_t event, const void *data,
-                              unsigned int words, const struct trace_stamp *stamp)
+/* What lies before `prod` is to be read from now on: `used` bytes were, `need` were written. */
+static inline enum trace_put publish(struct trace_ring *r, uint32_t prod, uint32_t used,
+                                     uint32_t need)
 {
-    uint32_t used = unread(r), prod = r->prod, half = r->size / 2;
-    uint32_t lost_bytes = r->lost ? 4 * (HEAD_WORDS + LOST_WORDS) : 0;
+    uint32_t half = r->size / 2;
+
+    r->written++;
+    r->prod = prod;
+    /* The records before the offset that says they are there. */
+    __atomic_store_n(&r->buf->prod, prod, __ATOMIC_RELEASE);
+    return used < half && used + need >= half ? TRACE_PUT_HALF : TRACE_PUT_OK;
+}
+
+/* The end is near, or records were lost. */
+static __attribute__((noinline)) enum trace_put put_general(struct trace_ring *r, uint32_t used,
+                                                            uint32_t event, const void *data,
+                                                            unsigned int words,
+                                                            const struct trace_stamp *stamp)
+{
+    uint32_t prod = r->prod, lost_bytes = r->lost ? 4 * (HEAD_WORDS + LOST_WORDS) : 0;
     uint32_t need = room_for(r, prod, lost_bytes, 4 * (HEAD_WORDS + words));
 
     if (need > r->size - used) {
@@ -121,9 +143,16 @@ enum trace_put trace_ring_put(struct trace_ring *r, uint32_t event, const void *
         r->lost = 0;
     }
     prod = put_record(r, prod, event, data, words, stamp->tsc);
-    r->written++;
-    r->prod = prod;
-    /* The records before the offset that says they are there. */
-    __atomic_store_n(&r->buf->prod, prod, __ATOMIC_RELEASE);
-    return used < half && used + need >= half ? TRACE_PUT_HALF : TRACE_PUT_OK;
+    return publish(r, prod, used, need);
+}
+
+enum trace_put trace_ring_put(struct trace_ring *r, uint32_t event, const void *data,
+                              unsigned int words, const struct trace_stamp *stamp)
+{
+    uint32_t used = unread(r), bytes = 4 * (HEAD_WORDS + words), at = place(r, r->prod);
+
+    if (r->lost || bytes > r->size - used || bytes >= r->size - at)
+        return put_general(r, used, event, data, words, stamp);
+    write_record(word_at(r, at), event, data, words, stamp->tsc);
+    return publish(r, r->prod + bytes, used, bytes);
 }

@@ -5,6 +5,7 @@
 #include "hv/trace.h"
 
 #include "hv/asm.h"
+#include "hv/entry.h"
 #include "hv/event.h"
 #include "hv/hypercall.h"
 #include "hv/percpu.h"
@@ -100,6 +101,28 @@ void trace_hypercall(uint32_t event, unsigned long op, const uint64_t args[6])
             words[n++] = (uint32_t)(args[i] >> 32);
     }
     trace_put(event, words, n);
+}
+
+void trace_hypercall_entry(const uint64_t f[9])
+{
+    const uint64_t args[6] = { f[8], f[7], f[6], f[1], f[3], f[2] };
+
+    if (trace_wanted(TRC_PV_HYPERCALL_V2))
+        trace_hypercall(TRC_PV_HYPERCALL_V2, f[4], args);
+}
+
+void trace_iret_entry(void)
+{
+    uint32_t op = __HYPERVISOR_iret;
+
+    if (trace_wanted(TRC_PV_HYPERCALL_V2))
+        trace_put(TRC_PV_HYPERCALL_V2, &op, 1);
+}
+
+/* From user mode: the error code is the guest's as it is. */
+void trace_page_fault_entry(const uint64_t f[2])
+{
+    trace_pv_page_fault(f[1], read_cr2(), (uint32_t)f[0]);
 }
 
 /* The event's number has both states (as xenalyze and xentrace_format read it). */

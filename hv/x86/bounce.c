@@ -181,9 +181,7 @@ void do_slow_syscall(struct cpu_user_regs *regs)
     struct vcpu *v = current();
 
     if (vcpu_in_kernel(v)) {
-        /* entry.S sends nothing else here */
-        if (trace_wanted(TRC_PV_HYPERCALL_V2))
-            trace_hypercall(TRC_PV_HYPERCALL_V2, __HYPERVISOR_iret, NULL);
+        trace_iret_entry(); /* entry.S sends nothing else here */
         iret_general(regs);
         return;
     }
@@ -192,6 +190,12 @@ void do_slow_syscall(struct cpu_user_regs *regs)
         return;
     }
     bounce(regs, v->hot->syscall_rip, v->syscall_masks_events ? BOUNCE_MASK : 0, 0);
+}
+
+/* An iret of which the lean path found that it is not for it; recorded there. */
+void do_slow_iret(struct cpu_user_regs *regs)
+{
+    iret_general(regs);
 }
 
 void do_syscall32(struct cpu_user_regs *regs)

@@ -117,6 +117,7 @@ entry_syscall:
      * (the ABI's bounce frame).  With flags 0 upcalls are unmasked, and so RFLAGS.IF is 1 in
      * the guest's eyes as it is in the hardware's.
      */
+.Lbounce:
     push    %rax
     mov     HOT(KERNEL_CR3, 3), %rax
     mov     %rax, %cr3
@@ -159,11 +160,9 @@ entry_syscall:
 
 .Lnot_plain:
     testb   $HOT_KERNEL, HOT(FLAGS, 2)
-    jz      .Lslow_syscall
+    jz      .Luser_not_plain
     cmp     $HYPERCALL_IRET, %rax
     je      .Liret
-    testb   $HOT_TRACE >> 24, HOT(FLAGS + 3, 2)
-    jnz     .Lhypercall_full
 
 /*
  * Hypercall: number in rax, arguments in rdi rsi rdx r10 r8 r9, result in rax.  Registers other
@@ -174,6 +173,9 @@ entry_syscall:
     push    %rcx
     pushq   $-1                         /* entry_vector: not an exception */
     PUSH_VOLATILE
+    testb   $HOT_TRACE >> 24, HOT(FLAGS + 3, 15)
+    jnz     .Lhypercall_traced
+.Lhypercall_call:
     cmp     $NR_HYPERCALLS, %rax
     jae     .Lbad_hypercall
     lea     hypercall_table(%rip), %r11
@@ -181,7 +183,8 @@ entry_syscall:
     call    *(%r11, %rax, 8)
 .Lhypercall_done:
     cmpl    $HOT_KERNEL, HOT(FLAGS, 15)
-    jne     .Lhypercall_slow_exit
+    jne     .Lhypercall_exit_not_plain
+.Lhypercall_exit:
     mov     HOT(INFO, 15), %rcx
     cmpw    $1, (%rcx)                  /* pending and not masked */
     je      .Lhypercall_slow_exit
@@ -202,22 +205,32 @@ entry_syscall:
     mov     $-XEN_ENOSYS_, %rax
     jmp     .Lhypercall_done
 
+.Lhypercall_exit_not_plain:
+    cmpl    $HOT_KERNEL | HOT_TRACE, HOT(FLAGS, 15)
+    je      .Lhypercall_exit
 .Lhypercall_slow_exit:
     mov     %rax, 32(%rsp)
     PUSH_PRESERVED
     jmp     exit_to_guest
 
-/* Recorded hypercalls: a full frame and C. */
-.Lhypercall_full:
-    push    %r11
-    pushq   $FLAT_RING3_CS64_
-    push    %rcx
-    pushq   $-1
-    PUSH_VOLATILE
-    PUSH_PRESERVED
+/* Recorded, then as any other.  What C clobbers comes back from the frame. */
+.Lhypercall_traced:
     mov     %rsp, %rdi
-    call    do_hypercall_full
-    jmp     exit_to_guest
+    call    trace_hypercall_entry
+    mov     8(%rsp), %r10
+    mov     16(%rsp), %r9
+    mov     24(%rsp), %r8
+    mov     32(%rsp), %rax
+    mov     48(%rsp), %rdx
+    mov     56(%rsp), %rsi
+    mov     64(%rsp), %rdi
+    jmp     .Lhypercall_call
+
+/* A system call of user mode with a flag up: of those, tracing has no record of it to make. */
+.Luser_not_plain:
+    cmpl    $HOT_TRACE, HOT(FLAGS, 2)
+    je      .Lbounce
+    jmp     .Lslow_syscall
 
 /*
  * The iret hypercall.  On the guest's stack: rax, r11, rcx, flags (VGCF_*), rip, cs, rflags, rsp,
@@ -226,7 +239,8 @@ entry_syscall:
  */
 .Liret:
     cmpl    $HOT_KERNEL, HOT(FLAGS, 2)
-    jne     .Lslow_syscall
+    jne     .Liret_not_plain
+.Liret_plain:
     mov     (%rsp), %rcx
     movabs  $HYPERVISOR_VIRT_END_, %rax
     cmp     %rax, %rcx
@@ -288,6 +302,34 @@ iret_lean:
     add     $8, %rsp
 .Lslow_iret:
     mov     $HYPERCALL_IRET, %eax
+    push    %r11
+    pushq   $FLAT_RING3_CS64_
+    push    %rcx
+    pushq   $-1
+    PUSH_VOLATILE
+    PUSH_PRESERVED
+    mov     %rsp, %rdi
+    call    do_slow_iret
+    jmp     exit_to_guest
+
+/* Recorded, then as any other: rax, rcx and r11 come from the guest's frame. */
+.Liret_not_plain:
+    cmpl    $HOT_KERNEL | HOT_TRACE, HOT(FLAGS, 2)
+    jne     .Lslow_syscall
+    push    %rdi
+    push    %rsi
+    push    %rdx
+    push    %r8
+    push    %r9
+    push    %r10
+    call    trace_iret_entry
+    pop     %r10
+    pop     %r9
+    pop     %r8
+    pop     %rdx
+    pop     %rsi
+    pop     %rdi
+    jmp     .Liret_plain
 
 /* A full frame and C: system calls and irets that are not plain. */
 .Lslow_syscall:
@@ -341,7 +383,8 @@ page_fault_entry:
     testb   $3, 16(%rsp)
     jz      .Lpf_general
     cmpl    $0, HOT(FLAGS, 6)
-    jne     .Lpf_general
+    jne     .Lpf_not_plain
+.Lpf_plain:
     cmpq    $0, HOT(PAGE_FAULT_RIP, 6)  /* registered, and it masks upcalls */
     je      .Lpf_general
     push    %rax
@@ -396,6 +439,27 @@ page_fault_entry:
     movl    $14, 4(%rsp)
     jmp     exception_common
 
+/* Recorded, then as any other, if the lean path will take it. */
+.Lpf_not_plain:
+    cmpl    $HOT_TRACE, HOT(FLAGS, 6)
+    jne     .Lpf_general
+    cmpq    $0, HOT(PAGE_FAULT_RIP, 6)
+    je      .Lpf_general
+    cld
+    PUSH_VOLATILE
+    lea     72(%rsp), %rdi              /* error code, rip */
+    call    trace_page_fault_entry
+    pop     %r11
+    pop     %r10
+    pop     %r9
+    pop     %r8
+    pop     %rax
+    pop     %rcx
+    pop     %rdx
+    pop     %rsi
+    pop     %rdi
+    jmp     .Lpf_plain
+
 /*
  * Exceptions and interrupts.  In: the vector's stub pushed an error code (or 0) with the vector
  * in the upper half.  From a guest the stack is the vCPU's own, from the hypervisor it goes on.
@@ -413,7 +477,7 @@ exception_common:
 /* Leave to the guest with a full frame at the stack's top. */
     .globl exit_to_guest
 exit_to_guest:
-    testl   $~HOT_KERNEL, HOT(FLAGS, UREGS_WORDS)
+    testl   $~(HOT_KERNEL | HOT_TRACE), HOT(FLAGS, UREGS_WORDS)
     jnz     .Lexit_work
     mov     HOT(INFO, UREGS_WORDS), %rcx
     cmpw    $1, (%rcx)
