@@ -341,6 +341,19 @@ static void test_chunk_says_too_little(void **state)
     assert_int_equal(counts->records, 9);
 }
 
+/* A CPU's number that no CPU has: as much as no chunk at all. */
+static void test_chunk_of_no_cpu(void **state)
+{
+    static struct file f;
+
+    (void)state;
+    put_calls(&f, TRACE_CPUS_MAX, 4);
+    put_calls(&f, TRACE_CPUS_MAX - 1, 4);
+    read_it(&f);
+    expect_one(TRACE_NO_CHUNK, 0, 12 + 4 * 20);
+    assert_int_equal(counts->records, 4);
+}
+
 static void test_time_goes_back(void **state)
 {
     static struct file f;
@@ -466,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_bytes_missing),
         cmocka_unit_test(test_chunk_says_too_much),
         cmocka_unit_test(test_chunk_says_too_little),
+        cmocka_unit_test(test_chunk_of_no_cpu),
         cmocka_unit_test(test_time_goes_back),
         cmocka_unit_test(test_foreign),
         cmocka_unit_test(test_late_begin),

@@ -3,8 +3,8 @@
  * Counting records by row, domain and vCPU.
  *
  * Only changes of runstate and lost-records records say whose they are.  Every other record belongs
- * to the vCPU that the records before it on the same CPU say runs there; before the first of them it
- * belongs to nobody (`unknown`).
+ * to the vCPU that runs there by the records before it on the same CPU; before the first of them to
+ * nobody (`unknown`).
  */
 #ifndef TRACING_COUNTS_H
 #define TRACING_COUNTS_H

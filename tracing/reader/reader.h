@@ -3,8 +3,8 @@
  * Reading what xentrace recorded, as a stream, in memory of a fixed size.
  *
  * A recording is a row of chunks.  A chunk is a record TRC_TRACE_CPU_CHANGE without time stamp,
- * whose two data words are a CPU's number and a number of bytes, and so many bytes out of that CPU's
- * ring: whole records (struct t_rec of public/trace.h).
+ * whose two data words are a CPU's number and a number of bytes, and so many bytes out of that
+ * CPU's ring: whole records (struct t_rec of public/trace.h).
  *
  * Nothing in the file is trusted.  What is no record is skipped and named: see enum trace_damage.
  */

@@ -124,7 +124,7 @@ static void print_text_head(FILE *out, const struct source *src, const struct co
     else
         fprintf(out, "TSC             frequency unknown\nspan            %" PRIu64 " cycles\n",
                 cycles);
-    fprintf(out, "\nShares: of all hypercalls, subcalls, traps, changes of runstate, other events.\n");
+    fprintf(out, "\nShares: of hypercalls, subcalls, traps, changes of runstate, other events.\n");
 }
 
 static void print_json_string(FILE *out, const char *s)
