@@ -5,8 +5,8 @@
     compare_xenalyze.py RADON_TRACE FILE...
 
 Per vCPU: hypercalls and entries of multicalls by number (xenalyze adds the two), traps by vector,
-page faults, emulations.  Records before the first change of runstate on their CPU are not counted by
-xenalyze and left out.  Status 0: all the same; 1: something differs, or there was nothing to compare.
+page faults, emulations.  Records before the first change of runstate on their CPU are not counted
+by xenalyze and left out.  Status 0: all the same; 1: something differs, or nothing was compared.
 """
 import collections
 import json
@@ -22,12 +22,19 @@ XENALYZE_NAMES = {"privop": "emulate privop"}
 def hypercall_numbers():
     path = os.path.join(ROOT, "hv/include/hv/hypercalls.def")
     with open(path, encoding="utf-8") as f:
-        return {name: int(nr) for nr, name in re.findall(r"^HYPERCALL\((\d+), (\w+)", f.read(), re.M)}
+        rows = re.findall(r"^HYPERCALL\((\d+), (\w+)", f.read(), re.M)
+    return {name: int(nr) for nr, name in rows}
+
+
+def number(numbers, name):
+    """Of a row's name: a known one, a number, or itself ("other")."""
+    return numbers.get(name, int(name) if name.isdigit() else name)
 
 
 def vector_numbers(radon_trace):
-    out = subprocess.run([radon_trace, "list"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    return {name: int(nr) for name, nr in re.findall(r"^trap:(\w+) +vector (\d+)", out, re.M)}
+    done = subprocess.run([radon_trace, "list"], stdout=subprocess.PIPE, text=True, check=True)
+    rows = re.findall(r"^trap:(\w+) +vector (\d+)", done.stdout, re.M)
+    return {name: int(nr) for name, nr in rows}
 
 
 def by_xenalyze(file):
@@ -56,8 +63,8 @@ def by_xenalyze(file):
 
 
 def by_radon_trace(radon_trace, file):
-    done = subprocess.run([radon_trace, "report", "--json", file], stdout=subprocess.PIPE, text=True,
-                          check=False)
+    done = subprocess.run([radon_trace, "report", "--json", file], stdout=subprocess.PIPE,
+                          text=True, check=False)
     numbers, vectors = hypercall_numbers(), vector_numbers(radon_trace)
     counts = collections.Counter()
     for row in json.loads(done.stdout)["rows"]:
@@ -66,14 +73,13 @@ def by_radon_trace(radon_trace, file):
         kind, name = row["event"].split(":")
         who = row["domain"], row["vcpu"]
         if kind in ("hypercall", "subcall"):
-            nr = numbers[name] if name in numbers else int(name)
-            counts[who + ("hypercall", nr)] += row["count"]
+            counts[who + ("hypercall", number(numbers, name))] += row["count"]
             if kind == "subcall":
                 counts[who + ("hypercall (subcall)", None)] += row["count"]
         elif row["event"] == "trap:page_fault":
             counts[who + ("page_fault", None)] += row["count"]
         elif kind == "trap":
-            counts[who + ("trap", vectors[name] if name in vectors else int(name))] += row["count"]
+            counts[who + ("trap", number(vectors, name))] += row["count"]
         elif kind == "emulation":
             counts[who + (XENALYZE_NAMES.get(name, name), None)] += row["count"]
     return counts
