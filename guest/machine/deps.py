@@ -39,6 +39,8 @@ libclang-rt-14-dev        /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.asa
 cpio                      cpio                                       test       reads the initramfs back
 grub-common               grub-mkrescue                              test       a boot medium with GRUB
 grub-pc-bin               /usr/lib/grub/i386-pc/multiboot2.mod       test       GRUB for a BIOS, on that medium
+grub-efi-amd64-bin        /usr/lib/grub/x86_64-efi/multiboot2.mod    test       GRUB for UEFI, on that medium
+ovmf                      /usr/share/ovmf/OVMF.fd                    test       UEFI firmware for the machine
 xorriso                   xorriso                                    test       writes that medium
 mtools                    mformat                                    test       writes that medium
 cppcheck                  cppcheck                                   test       static analysis

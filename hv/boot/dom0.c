@@ -13,6 +13,7 @@
 #include "boot/cmdline.h"
 #include "boot/kernel_load.h"
 #include "boot/multiboot.h"
+#include "hv/acpi.h"
 #include "hv/asm.h"
 #include "hv/domain.h"
 #include "hv/guest.h"
@@ -298,6 +299,23 @@ static void load_kernel(struct build *b)
     }
 }
 
+/*
+ * Domain 0's command line.  It searches the BIOS's places for the ACPI root pointer: one that is
+ * elsewhere is named ahead of the user's words, which can so override it.
+ */
+static void fill_cmdline(struct start_info *si, const char *args)
+{
+    static char line[BOOT_STRING_MAX + sizeof("acpi_rsdp=0x0123456789abcdef ")];
+    size_t n = 0;
+
+    if (acpi.rsdp >= 1UL << 20)
+        n = (size_t)snprintf(line, sizeof(line), "acpi_rsdp=0x%lx ", acpi.rsdp);
+    strlcpy(line + n, args, sizeof(line) - n);
+    if (strlcpy((char *)si->cmd_line, line, sizeof(si->cmd_line)) >= sizeof(si->cmd_line))
+        hv_log(LOG_WARNING, "warning: domain 0's command line is cut to %lu bytes\n",
+               sizeof(si->cmd_line) - 1);
+}
+
 static void fill_start_info(struct build *b, const char *cmdline)
 {
     struct start_info *si = pfn_to_virt(b, va_to_pfn(b, b->start_info_va));
@@ -322,9 +340,7 @@ static void fill_start_info(struct build *b, const char *cmdline)
         else
             si->mod_start = b->v_start + b->initrd_pfn * PAGE_SIZE;
     }
-    if (strlcpy((char *)si->cmd_line, cmdline, sizeof(si->cmd_line)) >= sizeof(si->cmd_line))
-        hv_log(LOG_WARNING, "warning: domain 0's command line is cut to %lu bytes\n",
-               sizeof(si->cmd_line) - 1);
+    fill_cmdline(si, cmdline);
 }
 
 static void start_vcpu(struct build *b)

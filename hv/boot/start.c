@@ -26,6 +26,8 @@
 #include "hv/version.h"
 #include "hv/watchdog.h"
 
+#define RSDP_SEARCH_MAX (16UL << 20) /* bytes of a region of tables; real ones have less */
+
 char hv_cmdline[1024];
 bool no_reboot;
 
@@ -115,6 +117,20 @@ static void __init init_memory(void)
     paging_heap_ready();
 }
 
+/*
+ * On a UEFI machine the root pointer lies among the tables (UEFI specification 2.10, 2.3.4), which is
+ * not where domain 0 would search.
+ */
+static void __init locate_rsdp(uint32_t type)
+{
+    for (unsigned int i = 0; i < boot.mem_count && !acpi.rsdp; i++) {
+        const struct boot_mem_region *r = &boot.mem[i];
+
+        if (r->type == type && r->length <= RSDP_SEARCH_MAX)
+            acpi_locate(boot.rsdp, boot.rsdp_length, r->base, r->base + r->length);
+    }
+}
+
 /* What domain 0 is told of the machine: the firmware's map, and the APICs as reserved. */
 static void __init publish_memory_map(void)
 {
@@ -197,6 +213,8 @@ void __init hv_start(uint32_t magic, uint32_t info)
     init_first_cpu(boot_hot);
     if (!acpi_init(boot.rsdp, boot.rsdp_length))
         hv_log(LOG_WARNING, "no ACPI tables\n");
+    locate_rsdp(BOOT_MEM_ACPI);
+    locate_rsdp(BOOT_MEM_NVS);
     publish_memory_map();
     irq_init(&acpi);
     time_init();

@@ -383,3 +383,19 @@ uint64_t acpi_find_rsdp(acpi_read_fn read, void *ctx)
         found = search(&r, (uint64_t)segment << 4, ((uint64_t)segment << 4) + 1024);
     return found ? found : search(&r, 0xe0000, 0x100000);
 }
+
+uint64_t acpi_find_copied(acpi_read_fn read, void *ctx, const uint8_t *rsdp, size_t length,
+                          uint64_t from, uint64_t to)
+{
+    const struct reader r = { read, ctx };
+    uint8_t found[RSDP_V2_LEN];
+
+    if (length < RSDP_V1_LEN || length > RSDP_V2_LEN)
+        return 0;
+    /* UEFI's allocator of pools aligns its header, and what is behind that only to 4. */
+    for (uint64_t pa = ROUND_UP(from, 4); pa < to && to - pa >= length; pa += 4) {
+        if (rsdp_ok(&r, pa, found) && memcmp(found, rsdp, RSDP_V1_LEN) == 0)
+            return pa;
+    }
+    return 0;
+}

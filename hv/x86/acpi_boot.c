@@ -63,3 +63,13 @@ bool __init acpi_init(const uint8_t *rsdp, size_t length)
         hv_log(LOG_WARN, "ACPI: %u MADT entries dropped\n", acpi.dropped);
     return true;
 }
+
+void __init acpi_locate(const uint8_t *rsdp, size_t length, uint64_t from, uint64_t to)
+{
+    uint64_t pa = acpi_find_copied(read_machine, NULL, rsdp, length, from, to);
+
+    if (!pa)
+        return;
+    acpi.rsdp = pa;
+    hv_log(LOG_INFO, "ACPI: the copied RSDP is at 0x%lx\n", pa);
+}

@@ -233,6 +233,14 @@ static void test_copy_of_root_pointer(void **state)
         memcpy(copy, memory + 0x40, 36);
         memset(memory + 0x40, 0, 36);
         assert_int_equal(acpi_find_rsdp(read_memory, NULL), 0);
+        memcpy(memory + 0x1814, copy, 36);
+        memcpy(memory + 0x1700, copy, 36);
+        memory[0x1700 + 9]++; /* like it, but no root pointer */
+        assert_int_equal(acpi_find_copied(read_memory, NULL, copy, 36, MEM_BASE + 3, MEM_BASE + MEM_SIZE),
+                         MEM_BASE + 0x1814);
+        assert_int_equal(acpi_find_copied(read_memory, NULL, copy, 36, MEM_BASE, MEM_BASE + 0x1814 + 35),
+                         0);
+        assert_int_equal(acpi_find_copied(read_memory, NULL, copy, 19, MEM_BASE, MEM_BASE + MEM_SIZE), 0);
         for (size_t length = 0; length <= 36; length++) {
             bool enough = length >= (width == 8 ? 36 : 20);
 

@@ -41,7 +41,7 @@ struct acpi_register {
 };
 
 struct acpi_info {
-    uint64_t rsdp;     /* where it was found; 0: a copy was given */
+    uint64_t rsdp;     /* where it is; 0: only the loader's copy of it is known */
     uint64_t lapic_address;
     struct acpi_cpu cpu[ACPI_MAX_CPUS];
     uint32_t nr_cpus;
@@ -68,6 +68,11 @@ typedef bool (*acpi_read_fn)(void *ctx, uint64_t pa, void *buf, size_t len);
  */
 uint64_t acpi_find_rsdp(acpi_read_fn read, void *ctx);
 /*
+ * Search [from, to) for the root pointer that rsdp is a copy of (length bytes); its address or 0.
+ */
+uint64_t acpi_find_copied(acpi_read_fn read, void *ctx, const uint8_t *rsdp, size_t length,
+                          uint64_t from, uint64_t to);
+/*
  * Read all tables from the root pointer at rsdp.  false: there is no valid root pointer or root
  * table, and *info holds nothing but zeroes.  A table with a wrong checksum or length is skipped.
  */
@@ -84,5 +89,7 @@ extern struct acpi_info acpi;
  * exist on a UEFI machine.  false: there are no tables.  Needs ioremap().
  */
 bool acpi_init(const uint8_t *rsdp, size_t length);
+/* After acpi_init() with a copy: if its original lies in [from, to), acpi.rsdp tells where. */
+void acpi_locate(const uint8_t *rsdp, size_t length, uint64_t from, uint64_t to);
 
 #endif
