@@ -161,6 +161,8 @@ void domain_shutdown(struct domain *d, unsigned int reason)
         if (reason == SHUTDOWN_reboot && !no_reboot)
             machine_reset();
         printk("domain 0 is gone: the machine halts\n");
+        if (reason == SHUTDOWN_poweroff)
+            machine_stop();
         for (;;)
             __asm__ volatile("cli; hlt");
     }

@@ -80,6 +80,15 @@ void machine_halt(bool failure)
     machine_reset();
 }
 
+void machine_stop(void)
+{
+    cli();
+    if (debug_exit_port)
+        outl(debug_exit_port, 0);
+    for (;;)
+        __asm__ volatile("hlt");
+}
+
 void machine_reset(void)
 {
     cli();

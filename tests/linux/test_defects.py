@@ -105,4 +105,4 @@ class Domain0Ends(common.Case):
         self.ends("the machine stopped before the command ended", "poweroff -f; sleep 100")
 
     def test_halt(self):
-        self.ends("the machine stopped before the command ended", "halt -f; sleep 100")
+        self.ends("stopped the machine", "halt -f; sleep 100")

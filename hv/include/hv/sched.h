@@ -67,6 +67,8 @@ void smp_kick_cpu(struct cpu *cpu);
 void smp_serve(void);
 void smp_init(const uint32_t *apic_ids, unsigned int n);
 /* The rest of the machine stops (crash, reset). */
+/* Halted by domain 0's wish: nothing runs any more; ends QEMU as `radon run` starts it. */
+void machine_stop(void) __noreturn;
 void machine_reset(void) __noreturn;
 
 /* hv/domain: states of a domain. */
