@@ -72,7 +72,8 @@ void fast_disasm_insn(struct fast_text *out, const struct isa_insn *in)
 
 static void head(struct fast_text *out, const struct fast_header *h)
 {
-    static const char *const kinds[FAST_NR_ATTACH] = { "none", "syscall", "exception", "hypercall" };
+    static const char *const kinds[FAST_NR_ATTACH] = { "none", "syscall", "exception",
+                                                       "hypercall" };
 
     text_str(out, "# handler ");
     text_str(out, h->name);

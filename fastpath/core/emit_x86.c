@@ -24,7 +24,8 @@ void emit_u64(struct emit *e, uint64_t value)
     emit_u32(e, (uint32_t)(value >> 32));
 }
 
-static void emit_opcode(struct emit *e, bool wide, unsigned int opcode, unsigned int reg, unsigned int rm)
+static void emit_opcode(struct emit *e, bool wide, unsigned int opcode, unsigned int reg,
+                        unsigned int rm)
 {
     emit_byte(e, 0x40u | (wide ? 8u : 0u) | (reg >> 3) << 2 | rm >> 3);
     if (opcode > 0xff)
@@ -38,8 +39,8 @@ void emit_reg_reg(struct emit *e, bool wide, unsigned int opcode, unsigned int r
     emit_byte(e, 0xc0u | (reg & 7) << 3 | (rm & 7));
 }
 
-void emit_reg_mem(struct emit *e, bool wide, unsigned int opcode, unsigned int reg, unsigned int base,
-                  int32_t disp)
+void emit_reg_mem(struct emit *e, bool wide, unsigned int opcode, unsigned int reg,
+                  unsigned int base, int32_t disp)
 {
     bool near = disp >= -128 && disp <= 127;
 

@@ -23,13 +23,14 @@ void emit_u32(struct emit *e, uint32_t value);
 void emit_u64(struct emit *e, uint64_t value);
 
 /*
- * Opcodes are one byte, or two as 0x0fNN.  `wide` chooses 64-bit operands.  REX is always written, so
- * that byte registers are the uniform ones.
+ * Opcodes are one byte, or two as 0x0fNN.  `wide` chooses 64-bit operands.  REX is always written,
+ * so that byte registers are the uniform ones.
  */
-void emit_reg_reg(struct emit *e, bool wide, unsigned int opcode, unsigned int reg, unsigned int rm);
+void emit_reg_reg(struct emit *e, bool wide, unsigned int opcode, unsigned int reg,
+                  unsigned int rm);
 /* [base + disp] */
-void emit_reg_mem(struct emit *e, bool wide, unsigned int opcode, unsigned int reg, unsigned int base,
-                  int32_t disp);
+void emit_reg_mem(struct emit *e, bool wide, unsigned int opcode, unsigned int reg,
+                  unsigned int base, int32_t disp);
 void emit_mov(struct emit *e, bool wide, unsigned int to, unsigned int from);
 void emit_mov_imm(struct emit *e, unsigned int to, uint64_t value);
 /* add, or, and, sub, xor, cmp by the digit of opcode 0x81. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interpreter: the oracle that the JIT is held against.  It trusts nobody: every access is checked
- * again while it runs, and one that the verifier should have refused stops the run
+ * The interpreter: the oracle that the JIT is held against.  It trusts nobody: every access is
+ * checked again while it runs, and one that the verifier should have refused stops the run
  * (FAST_STOP_ESCAPE).
  */
 #ifndef FASTPATH_INTERP_H

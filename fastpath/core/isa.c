@@ -9,7 +9,7 @@ static const struct isa_row rows[256] = {
 
 static const struct isa_row variants[] = {
 #define ISA(code, name, op, form, width)
-#define ISA_VARIANT(code, off, name, op, form, width) \
+#define ISA_VARIANT(code, off, name, op, form, width)                                              \
     { name, code, OP_##op, FORM_##form, width, off },
 #include "isa.def"
 };

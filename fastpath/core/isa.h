@@ -10,10 +10,47 @@
 
 enum isa_op {
     OP_RESERVED = 0,
-    OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_SDIV, OP_MOD, OP_SMOD, OP_OR, OP_AND, OP_XOR, OP_LSH, OP_RSH,
-    OP_ARSH, OP_MOV, OP_MOVSX8, OP_MOVSX16, OP_MOVSX32, OP_NEG, OP_LE, OP_BE, OP_BSWAP,
-    OP_JA, OP_JEQ, OP_JNE, OP_JGT, OP_JGE, OP_JLT, OP_JLE, OP_JSET, OP_JSGT, OP_JSGE, OP_JSLT, OP_JSLE,
-    OP_CALL, OP_EXIT, OP_LDDW, OP_LOAD, OP_LOADS, OP_STORE, OP_ATOMIC, OP_PACKET,
+    OP_ADD,
+    OP_SUB,
+    OP_MUL,
+    OP_DIV,
+    OP_SDIV,
+    OP_MOD,
+    OP_SMOD,
+    OP_OR,
+    OP_AND,
+    OP_XOR,
+    OP_LSH,
+    OP_RSH,
+    OP_ARSH,
+    OP_MOV,
+    OP_MOVSX8,
+    OP_MOVSX16,
+    OP_MOVSX32,
+    OP_NEG,
+    OP_LE,
+    OP_BE,
+    OP_BSWAP,
+    OP_JA,
+    OP_JEQ,
+    OP_JNE,
+    OP_JGT,
+    OP_JGE,
+    OP_JLT,
+    OP_JLE,
+    OP_JSET,
+    OP_JSGT,
+    OP_JSGE,
+    OP_JSLT,
+    OP_JSLE,
+    OP_CALL,
+    OP_EXIT,
+    OP_LDDW,
+    OP_LOAD,
+    OP_LOADS,
+    OP_STORE,
+    OP_ATOMIC,
+    OP_PACKET,
 };
 
 /* Which fields are operands. The assembler's text of each stands behind it. */
@@ -45,7 +82,7 @@ struct isa_row {
     uint8_t off;   /* a variant's value in the offset field */
 };
 
-#define ISA_REGS  11u
+#define ISA_REGS 11u
 #define ISA_FRAME 10u
 
 /* An instruction taken apart. */
@@ -54,27 +91,29 @@ struct isa_insn {
     uint8_t dst, src;
     uint8_t length; /* in units of struct fast_insn: 2 for lddw, else 1 */
     int16_t off;
-    int64_t imm;    /* sign-extended; the whole constant for lddw */
-    int32_t jump;   /* FORM_JUMP*, FORM_BRANCH*: to the instruction at index + 1 + jump */
+    int64_t imm;  /* sign-extended; the whole constant for lddw */
+    int32_t jump; /* FORM_JUMP*, FORM_BRANCH*: to the instruction at index + 1 + jump */
 };
 
 /*
  * Takes apart the instruction at `at`, of which `left` units follow to the end of the program
  * (at least 1).  Returns FAST_OK, or why it is refused; then *out is not to be used.
  */
-enum fast_refusal_id isa_decode(const struct fast_insn *at, unsigned int left, struct isa_insn *out);
+enum fast_refusal_id isa_decode(const struct fast_insn *at, unsigned int left,
+                                struct isa_insn *out);
 
 /*
- * The meaning of the arithmetic instructions: `op` of `width` bits on a (destination) and b (source or
- * immediate).  Division by zero gives 0, remainder by zero gives a; the most negative number divided
- * by -1 gives itself, remainder 0; shift counts are taken modulo the width (RFC 9669, section 4.1).
- * For LE, BE and BSWAP b is the number of bits.
+ * The meaning of the arithmetic instructions: `op` of `width` bits on a (destination) and b (source
+ * or immediate).  Division by zero gives 0, remainder by zero gives a; the most negative number
+ * divided by -1 gives itself, remainder 0; shift counts are taken modulo the width (RFC 9669,
+ * section 4.1). For LE, BE and BSWAP b is the number of bits.
  */
 uint64_t isa_alu(unsigned int op, unsigned int width, uint64_t a, uint64_t b);
 /* The meaning of the comparisons. */
 bool isa_compare(unsigned int op, unsigned int width, uint64_t a, uint64_t b);
 
-/* Row number n of the table, variants included, or NULL past the last. For tests and the assembler. */
+/* Row number n of the table, variants included, or NULL past the last. For tests and the assembler.
+ */
 const struct isa_row *isa_row_number(unsigned int n);
 
 static inline bool isa_is_jump(const struct isa_row *row)

@@ -52,8 +52,8 @@ static void emit_sign_extend_rax(struct emit *e, bool wide)
 }
 
 /*
- * dst = dst / or % the divisor.  Divisors 0 and (signed) -1 would trap or overflow and are taken apart
- * (RFC 9669, section 4.1).  rax and rdx are put back, whoever they belong to.
+ * dst = dst / or % the divisor.  Divisors 0 and (signed) -1 would trap or overflow and are taken
+ * apart (RFC 9669, section 4.1).  rax and rdx are put back, whoever they belong to.
  */
 static void divide(struct jit *j, const struct isa_insn *in)
 {

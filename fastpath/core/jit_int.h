@@ -8,9 +8,10 @@
 #include "jit_x86.h"
 
 /*
- * Registers.  eBPF's map to x86's so that arguments of a helper lie where the calling convention wants
- * them: r0 rax, r1-r3 rsi rdx rcx (after the run in rdi), r4 r8, r5 r9, r6-r9 the callee-saved ones,
- * r10 rbp.  r12 holds the run; rdi, r10 and r11 are scratch inside one instruction.
+ * Registers.  eBPF's map to x86's so that arguments of a helper lie where the calling convention
+ * wants them: r0 rax, r1-r3 rsi rdx rcx (after the run in rdi), r4 r8, r5 r9, r6-r9 the
+ * callee-saved ones, r10 rbp.  r12 holds the run; rdi, r10 and r11 are scratch inside one
+ * instruction.
  */
 struct jit {
     struct emit e;

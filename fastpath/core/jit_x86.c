@@ -10,7 +10,8 @@ static bool callee_saved(unsigned int reg)
     return reg == RBX || reg >= R12;
 }
 
-/* The callee-saved registers to keep: rbp and r12 always, the others where the program uses them. */
+/* The callee-saved registers to keep: rbp and r12 always, the others where the program uses them.
+ */
 static void choose_kept(struct jit *j, const struct fast_program *program)
 {
     uint32_t used = 1u << RBP | 1u << R12;
@@ -27,8 +28,8 @@ static void choose_kept(struct jit *j, const struct fast_program *program)
 }
 
 /*
- * The frame pointer is a multiple of 16, and so is the stack pointer below the handler's stack: at the
- * entry it is 8 more than one, and each register pushed takes 8.
+ * The frame pointer is a multiple of 16, and so is the stack pointer below the handler's stack: at
+ * the entry it is 8 more than one, and each register pushed takes 8.
  */
 static int padding(const struct jit *j)
 {
@@ -73,7 +74,8 @@ static void call_table(struct jit *j, const struct isa_insn *in)
     emit_reg_mem(&j->e, false, 0xff, 2, R11, 8 * (int32_t)in->imm);
 }
 
-/* With shuffled registers arguments are moved by way of the stack, and what the call clobbers is kept. */
+/* With shuffled registers arguments are moved by way of the stack, and what the call clobbers is
+ * kept. */
 static void call_shuffled(struct jit *j, const struct isa_insn *in)
 {
     unsigned int kept = 0;
@@ -149,9 +151,9 @@ static void store(struct jit *j, const struct isa_insn *in)
 static void branch(struct jit *j, const struct isa_insn *in, uint32_t target)
 {
     static const uint8_t condition[] = {
-        [OP_JEQ] = 0x4,  [OP_JNE] = 0x5,  [OP_JGT] = 0x7,  [OP_JGE] = 0x3,  [OP_JLT] = 0x2,
-        [OP_JLE] = 0x6,  [OP_JSET] = 0x5, [OP_JSGT] = 0xf, [OP_JSGE] = 0xd, [OP_JSLT] = 0xc,
-        [OP_JSLE] = 0xe,
+        [OP_JEQ] = 0x4,  [OP_JNE] = 0x5,  [OP_JGT] = 0x7,  [OP_JGE] = 0x3,
+        [OP_JLT] = 0x2,  [OP_JLE] = 0x6,  [OP_JSET] = 0x5, [OP_JSGT] = 0xf,
+        [OP_JSGE] = 0xd, [OP_JSLT] = 0xc, [OP_JSLE] = 0xe,
     };
     bool wide = in->row->width == 64;
     bool test = in->row->op == OP_JSET;

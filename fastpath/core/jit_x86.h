@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * x86-64 code of a verified program.  Two steps, so that the caller can see to it that no page is ever
- * writable and executable at once: ask for the size, map that much writable, emit, map it executable.
- * The code runs at any address (relative jumps only; helpers through run->helpers), uses no vector
- * register, and keeps the System V calling convention.
+ * x86-64 code of a verified program.  Two steps, so that the caller can see to it that no page is
+ * ever writable and executable at once: ask for the size, map that much writable, emit, map it
+ * executable. The code runs at any address (relative jumps only; helpers through run->helpers),
+ * uses no vector register, and keeps the System V calling convention.
  */
 #ifndef FASTPATH_JIT_X86_H
 #define FASTPATH_JIT_X86_H
@@ -29,7 +29,8 @@ struct jit_space {
 uint32_t fast_jit_size(const struct fast_program *program, struct jit_space *space,
                        unsigned int shuffle);
 
-/* Writes the code. `size` is what fast_jit_size returned, `space` as it left it. False: not emitted. */
+/* Writes the code. `size` is what fast_jit_size returned, `space` as it left it. False: not
+ * emitted. */
 bool fast_jit_emit(const struct fast_program *program, struct jit_space *space, void *buffer,
                    uint32_t size);
 

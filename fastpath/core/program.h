@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a fast handler is: the program format, the context it reads and writes, the helpers it calls.
- * This header is also the one that handlers written in C include (clang -target bpf -ffreestanding);
- * docs/handlers.md explains it.  Everything is little-endian.
+ * What a fast handler is: the program format, the context it reads and writes, the helpers it
+ * calls. This header is also the one that handlers written in C include (clang -target bpf
+ * -ffreestanding); docs/handlers.md explains it.  Everything is little-endian.
  */
 #ifndef FASTPATH_PROGRAM_H
 #define FASTPATH_PROGRAM_H
@@ -17,20 +17,21 @@ enum fast_outcome {
 };
 
 enum fast_attach_kind {
-    FAST_ATTACH_NONE = 0, /* refused */
+    FAST_ATTACH_NONE = 0,  /* refused */
     FAST_ATTACH_SYSCALL,   /* number: the system call's; address: zero */
     FAST_ATTACH_EXCEPTION, /* number: vector, 0..31; address: guest address of the instruction */
     FAST_ATTACH_HYPERCALL, /* number: the hypercall's; address: zero */
     FAST_NR_ATTACH,
 };
 
-#define FAST_MAX_INSNS   4096u
+#define FAST_MAX_INSNS 4096u
 #define FAST_STACK_BYTES 512u
-#define FAST_MAX_STAGED  64u    /* stores and page-table updates on any one path */
-#define FAST_MAX_COST    20000u /* instructions, helpers by their weight (helpers.def), on any path */
+#define FAST_MAX_STAGED 64u  /* stores and page-table updates on any one path */
+#define FAST_MAX_COST 20000u /* instructions, helpers by their weight (helpers.def), on any path   \
+                              */
 #define FAST_MAX_SYSCALL 1023u
 #define FAST_MAX_HYPERCALL 63u
-#define FAST_NAME_BYTES  32u
+#define FAST_NAME_BYTES 32u
 
 /* One instruction (RFC 9669, section 3). */
 struct fast_insn {
@@ -40,7 +41,7 @@ struct fast_insn {
     int32_t imm;
 };
 
-#define FAST_MAGIC   0x31484652u /* "RFH1" */
+#define FAST_MAGIC 0x31484652u /* "RFH1" */
 #define FAST_VERSION 1u
 
 /* The head of a program; the instructions follow it at once. */
@@ -102,17 +103,17 @@ enum fast_helper {
 #define HELPER_ARGS_1 uint64_t
 #define HELPER_ARGS_2 uint64_t, uint64_t
 #define HELPER_ARGS_3 uint64_t, uint64_t, uint64_t
-#define HELPER(number, name, args, ret, attach, cost, flags) \
-    static uint64_t (*const radon_##name)(HELPER_ARGS_##args) __attribute__((unused)) = \
-        (uint64_t (*)(HELPER_ARGS_##args))number;
+#define HELPER(number, name, args, ret, attach, cost, flags)                                       \
+    static uint64_t (*const radon_##name)(HELPER_ARGS_##args)                                      \
+        __attribute__((unused)) = (uint64_t(*)(HELPER_ARGS_##args))number;
 #include "helpers.def"
 #define RADON_STRING_(x) #x
 #define RADON_STRING(x) RADON_STRING_(x)
-#define RADON_SYSCALL(number) \
-    __attribute__((section("radon/syscall/" RADON_STRING(number)), used))
-#define RADON_EXCEPTION(vector, address) \
-    __attribute__((section("radon/exception/" RADON_STRING(vector) "/" RADON_STRING(address)), used))
-#define RADON_HYPERCALL(number) \
+#define RADON_SYSCALL(number) __attribute__((section("radon/syscall/" RADON_STRING(number)), used))
+#define RADON_EXCEPTION(vector, address)                                                           \
+    __attribute__((section("radon/exception/" RADON_STRING(vector) "/" RADON_STRING(address)),     \
+                   used))
+#define RADON_HYPERCALL(number)                                                                    \
     __attribute__((section("radon/hypercall/" RADON_STRING(number)), used))
 #else
 _Static_assert(sizeof(struct fast_insn) == 8, "RFC 9669");
@@ -128,9 +129,9 @@ struct fast_program {
 #include "refusal.h"
 
 /*
- * Reads `size` bytes at `blob` (8-byte aligned) as a program.  Returns FAST_OK and fills *out, whose
- * instructions stay in the blob; or why the head is refused.  Says nothing about the instructions:
- * that is the verifier's work.
+ * Reads `size` bytes at `blob` (8-byte aligned) as a program.  Returns FAST_OK and fills *out,
+ * whose instructions stay in the blob; or why the head is refused.  Says nothing about the
+ * instructions: that is the verifier's work.
  */
 enum fast_refusal_id program_parse(const void *blob, size_t size, struct fast_program *out);
 /* Whether the attach point is one that exists. */

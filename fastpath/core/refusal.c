@@ -19,7 +19,8 @@ static const unsigned char categories[FAST_NR_REFUSALS] = {
 
 static const struct fast_refusal_text texts[FAST_NR_REFUSALS] = {
     [FAST_OK] = { "", "", "", "" },
-#define REFUSAL(name, category, reason, advice) [FAST_##name] = { #name, NAME_##category, reason, advice },
+#define REFUSAL(name, category, reason, advice)                                                    \
+    [FAST_##name] = { #name, NAME_##category, reason, advice },
 #include "refusals.def"
 };
 

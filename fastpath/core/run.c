@@ -2,7 +2,8 @@
 #include "run.h"
 
 /* Bytes of staged stores that lie in [address, address + size) replace those of `value`. */
-static uint64_t overlay(const struct fast_run *run, uint64_t address, unsigned int size, uint64_t value)
+static uint64_t overlay(const struct fast_run *run, uint64_t address, unsigned int size,
+                        uint64_t value)
 {
     for (unsigned int i = 0; i < run->nr_staged; i++) {
         const struct fast_staged *s = &run->staged[i];
@@ -49,14 +50,14 @@ static uint64_t stage(struct fast_run *run, uint64_t address, unsigned int size,
     return 0;
 }
 
-#define LOAD_HELPER(bits)                                                                            \
+#define LOAD_HELPER(bits)                                                                          \
     static uint64_t load##bits(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3)        \
     {                                                                                              \
         (void)a2;                                                                                  \
         (void)a3;                                                                                  \
         return load(run, a1, bits / 8);                                                            \
     }
-#define STORE_HELPER(bits)                                                                           \
+#define STORE_HELPER(bits)                                                                         \
     static uint64_t store##bits(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3)       \
     {                                                                                              \
         (void)a3;                                                                                  \
@@ -89,7 +90,8 @@ const fast_helper_fn fast_helper_table[FAST_NR_HELPERS] = {
 #include "helpers.def"
 };
 
-void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast_env *env, void *world)
+void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast_env *env,
+                   void *world)
 {
     run->helpers = fast_helper_table;
     run->ctx = ctx;
@@ -135,8 +137,8 @@ enum fast_outcome fast_finish(struct fast_run *run, uint64_t r0)
 const char *fast_stop_name(enum fast_stop stop)
 {
     static const char *const names[FAST_NR_STOPS] = {
-        [FAST_STOP_NONE] = "none",   [FAST_STOP_LOAD] = "load",     [FAST_STOP_STORE] = "store",
-        [FAST_STOP_PT] = "pt",       [FAST_STOP_FULL] = "full",     [FAST_STOP_BUDGET] = "budget",
+        [FAST_STOP_NONE] = "none",     [FAST_STOP_LOAD] = "load", [FAST_STOP_STORE] = "store",
+        [FAST_STOP_PT] = "pt",         [FAST_STOP_FULL] = "full", [FAST_STOP_BUDGET] = "budget",
         [FAST_STOP_ESCAPE] = "escape",
     };
     return (unsigned int)stop < FAST_NR_STOPS ? names[stop] : "unknown";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One run of a handler: what both engines share.  Helpers stage their effects here; fast_finish takes
- * them, all or none.
+ * One run of a handler: what both engines share.  Helpers stage their effects here; fast_finish
+ * takes them, all or none.
  */
 #ifndef FASTPATH_RUN_H
 #define FASTPATH_RUN_H
@@ -17,7 +17,8 @@ enum fast_stop {
     FAST_STOP_PT,     /* a staged page-table update was refused */
     FAST_STOP_FULL,   /* more staged effects than there is room (the verifier excludes it) */
     FAST_STOP_BUDGET, /* the interpreter's budget is used up */
-    FAST_STOP_ESCAPE, /* the interpreter was asked for what the verifier should have refused: a bug */
+    FAST_STOP_ESCAPE, /* the interpreter was asked for what the verifier should have refused: a bug
+                       */
     FAST_NR_STOPS,
 };
 
@@ -29,7 +30,8 @@ enum fast_stop {
 struct fast_env {
     /* Reads; false when not mapped for the guest kernel, or not the guest's. */
     bool (*load)(void *world, uint64_t address, unsigned int size, uint64_t *value);
-    /* Proves that store() will succeed.  Changes nothing that the guest can see; may be called often. */
+    /* Proves that store() will succeed.  Changes nothing that the guest can see; may be called
+     * often. */
     bool (*may_store)(void *world, uint64_t address, unsigned int size);
     /* Stores; only after may_store() said yes in this run.  Cannot fail. */
     void (*store)(void *world, uint64_t address, unsigned int size, uint64_t value);
@@ -65,12 +67,13 @@ struct fast_run {
 extern const fast_helper_fn fast_helper_table[FAST_NR_HELPERS];
 
 /* Makes *run ready. The staged list is not cleared: nr_staged says what of it counts. */
-void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast_env *env, void *world);
+void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast_env *env,
+                   void *world);
 
 /*
- * Ends a run whose program returned r0.  DONE: every staged effect was proved possible and then taken,
- * in program order; the caller takes over the context.  PASS: nothing was changed; run->stop says why
- * when the handler did not choose it.
+ * Ends a run whose program returned r0.  DONE: every staged effect was proved possible and then
+ * taken, in program order; the caller takes over the context.  PASS: nothing was changed; run->stop
+ * says why when the handler did not choose it.
  */
 enum fast_outcome fast_finish(struct fast_run *run, uint64_t r0);
 

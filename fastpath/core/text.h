@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 struct fast_text {
-    char *at;           /* the buffer; always ends in a zero byte when room > 0 */
-    unsigned int room;  /* its size in bytes */
-    unsigned int used;  /* characters in it, without the zero byte */
-    unsigned int lost;  /* characters that had no room */
+    char *at;          /* the buffer; always ends in a zero byte when room > 0 */
+    unsigned int room; /* its size in bytes */
+    unsigned int used; /* characters in it, without the zero byte */
+    unsigned int lost; /* characters that had no room */
 };
 
 void text_init(struct fast_text *t, char *buffer, unsigned int size);

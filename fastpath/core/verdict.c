@@ -12,7 +12,8 @@ static void accepted(struct fast_text *t, const struct fast_verdict *v)
     text_str(t, " staged effects\n");
 }
 
-static void where(struct fast_text *t, const struct fast_program *program, const struct fast_verdict *v)
+static void where(struct fast_text *t, const struct fast_program *program,
+                  const struct fast_verdict *v)
 {
     struct isa_insn in;
 
@@ -47,8 +48,8 @@ static void path(struct fast_text *t, const struct fast_verdict *v)
     text_char(t, '\n');
 }
 
-unsigned int fast_verdict_text(const struct fast_program *program, const struct fast_verdict *verdict,
-                               char *text, unsigned int size)
+unsigned int fast_verdict_text(const struct fast_program *program,
+                               const struct fast_verdict *verdict, char *text, unsigned int size)
 {
     const struct fast_refusal_text *why = refusal_text(verdict->id);
     struct fast_text t;

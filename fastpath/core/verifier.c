@@ -3,12 +3,13 @@
 
 static bool is_taken(const struct verify *v, unsigned int from, unsigned int to)
 {
-    return to != from + (from + 1 < v->program->head.insns && v->space->second_half[from + 1] ? 2 : 1);
+    return to !=
+           from + (from + 1 < v->program->head.insns && v->space->second_half[from + 1] ? 2 : 1);
 }
 
 /*
- * One way from the start to the instruction, backward along the edges noted; where a merge spoilt the
- * register, along the edge that did.
+ * One way from the start to the instruction, backward along the edges noted; where a merge spoilt
+ * the register, along the edge that did.
  */
 static void note_path(struct verify *v, unsigned int insn, unsigned int reg)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The verifier: decides whether a program may run.  One pass over the instructions in order, which is
- * enough because jumps go forward only: when an instruction is looked at, every path to it has been
- * followed, and their states are joined.  Time and space are linear in the program.
+ * The verifier: decides whether a program may run.  One pass over the instructions in order, which
+ * is enough because jumps go forward only: when an instruction is looked at, every path to it has
+ * been followed, and their states are joined.  Time and space are linear in the program.
  */
 #ifndef FASTPATH_VERIFIER_H
 #define FASTPATH_VERIFIER_H
@@ -14,8 +14,8 @@
 #include "run.h"
 
 #define FAST_MAX_TARGETS 128u /* jump targets ahead at any one place */
-#define FAST_MAX_PATH    32u
-#define FAST_NO_REG      0xffu
+#define FAST_MAX_PATH 32u
+#define FAST_NO_REG 0xffu
 
 /* What a register holds on every path to here. */
 enum verify_type { REG_UNWRITTEN = 0, REG_NUMBER, REG_CTX, REG_FRAME, REG_MIXED };
@@ -80,8 +80,9 @@ struct fast_verdict {
 bool fast_verify(const struct fast_program *program, struct verify_space *space,
                  struct fast_verdict *verdict);
 
-/* The verdict for people: several lines into text[size]. Returns its length without the zero byte. */
-unsigned int fast_verdict_text(const struct fast_program *program, const struct fast_verdict *verdict,
-                               char *text, unsigned int size);
+/* The verdict for people: several lines into text[size]. Returns its length without the zero byte.
+ */
+unsigned int fast_verdict_text(const struct fast_program *program,
+                               const struct fast_verdict *verdict, char *text, unsigned int size);
 
 #endif

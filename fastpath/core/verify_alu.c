@@ -26,8 +26,8 @@ static uint64_t fill_ones(uint64_t x)
 }
 
 /* Bounds of the result where one of the operands is not known exactly. */
-static void bounds(const struct isa_insn *in, const struct verify_reg *a, const struct verify_reg *b,
-                   uint64_t *min, uint64_t *max)
+static void bounds(const struct isa_insn *in, const struct verify_reg *a,
+                   const struct verify_reg *b, uint64_t *min, uint64_t *max)
 {
     unsigned int width = in->row->width;
     uint64_t sum;

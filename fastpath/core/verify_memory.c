@@ -8,12 +8,13 @@ static const struct {
     uint16_t at, bytes;
     uint8_t writable;
 } fields[] = {
-#define CTX_FIELD(name, attach) \
+#define CTX_FIELD(name, attach)                                                                    \
     { offsetof(struct fast_ctx, name), sizeof(((struct fast_ctx *)0)->name), attach },
 #include "ctx_fields.def"
 };
 
-static bool stack_load(struct verify *v, unsigned int insn, const struct isa_insn *in, unsigned int at)
+static bool stack_load(struct verify *v, unsigned int insn, const struct isa_insn *in,
+                       unsigned int at)
 {
     const struct verify_slot *slot = &v->space->now.slot[at / 8];
     struct verify_reg *dst = &v->space->now.reg[in->dst];

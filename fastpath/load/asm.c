@@ -341,7 +341,8 @@ static bool patch(struct assembler *a)
     return true;
 }
 
-int fast_assemble(const char *text, struct fast_insn *out, unsigned int max, char *error, size_t size)
+int fast_assemble(const char *text, struct fast_insn *out, unsigned int max, char *error,
+                  size_t size)
 {
     struct assembler *a = calloc(1, sizeof(*a));
     bool ok = a != NULL;

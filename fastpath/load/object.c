@@ -41,8 +41,7 @@ static bool section(const struct object *o, unsigned int index, Elf64_Shdr *out)
 static const char *string(const struct object *o, const Elf64_Shdr *table, uint32_t at)
 {
     if (table->sh_offset > o->size || table->sh_size > o->size - table->sh_offset ||
-        at >= table->sh_size ||
-        !memchr(o->at + table->sh_offset + at, 0, table->sh_size - at))
+        at >= table->sh_size || !memchr(o->at + table->sh_offset + at, 0, table->sh_size - at))
         return NULL;
     return (const char *)o->at + table->sh_offset + at;
 }
@@ -160,8 +159,8 @@ static bool no_relocations(const struct object *o, unsigned int index)
     return true;
 }
 
-int fast_program_write(const struct fast_header *attach, const void *insns,
-                       unsigned int count, void *out, size_t room)
+int fast_program_write(const struct fast_header *attach, const void *insns, unsigned int count,
+                       void *out, size_t room)
 {
     struct fast_header head = *attach;
     size_t bytes = sizeof(head) + count * sizeof(struct fast_insn);
@@ -193,8 +192,8 @@ static int write_section(const struct object *o, unsigned int index, const Elf64
         return -1;
     bytes = s->sh_size / 8 > FAST_MAX_INSNS
                 ? -1
-                : fast_program_write(&head, o->at + s->sh_offset,
-                                     (unsigned int)(s->sh_size / 8), out, room);
+                : fast_program_write(&head, o->at + s->sh_offset, (unsigned int)(s->sh_size / 8),
+                                     out, room);
     if (bytes < 0)
         fail(o, "the handler is longer than 4096 instructions");
     return bytes;

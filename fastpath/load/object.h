@@ -21,7 +21,7 @@ int fast_elf_program(const void *file, size_t size, unsigned int index, void *ou
                      char *error, size_t error_size);
 
 /* Head and instructions in the program format. Returns the bytes written, or -1: no room. */
-int fast_program_write(const struct fast_header *attach, const void *insns,
-                       unsigned int count, void *out, size_t room);
+int fast_program_write(const struct fast_header *attach, const void *insns, unsigned int count,
+                       void *out, size_t room);
 
 #endif

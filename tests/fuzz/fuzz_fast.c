@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer target: fast handlers. Any program may be refused; one that is accepted must run to its end
- * within its bounds and do the same on both engines.
+ * libFuzzer target: fast handlers. Any program may be refused; one that is accepted must run to its
+ * end within its bounds and do the same on both engines.
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Ifastpath/core -Itests/unit \
  *       tests/fuzz/fuzz_fast.c tests/unit/fast_world.c tests/unit/fast_random.c \
  *       fastpath/core/[a-z]*.c -o fuzz_fast && ./fuzz_fast -max_len=1024 -max_total_time=120

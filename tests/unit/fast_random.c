@@ -34,9 +34,31 @@ unsigned int draw_below(struct draw *d, unsigned int n)
 uint64_t draw_number(struct draw *d)
 {
     static const uint64_t edges[] = {
-        0, 1, 2, 7, 16, 31, 32, 33, 63, 64, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0x7fffffff, 0x80000000,
-        0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000, ~0ull, ~1ull,
-        0xffffffff80000000, 0x123456789abcdef0,
+        0,
+        1,
+        2,
+        7,
+        16,
+        31,
+        32,
+        33,
+        63,
+        64,
+        0x7f,
+        0x80,
+        0xff,
+        0x7fff,
+        0x8000,
+        0x7fffffff,
+        0x80000000,
+        0xffffffff,
+        0x100000000,
+        0x7fffffffffffffff,
+        0x8000000000000000,
+        ~0ull,
+        ~1ull,
+        0xffffffff80000000,
+        0x123456789abcdef0,
     };
     uint64_t value;
 
@@ -48,7 +70,8 @@ uint64_t draw_number(struct draw *d)
     return value << 16 | draw_below(d, 0x10000);
 }
 
-static void put(struct maker *m, unsigned int code, unsigned int dst, unsigned int src, int off, int32_t imm)
+static void put(struct maker *m, unsigned int code, unsigned int dst, unsigned int src, int off,
+                int32_t imm)
 {
     struct fast_insn *in = &m->insns[m->used++];
 
@@ -119,7 +142,9 @@ static const uint8_t size_code[] = { 0x10, 0x08, 0x00, 0x18 }; /* 1, 2, 4, 8 byt
 
 static void memory(struct maker *m)
 {
-    static const uint8_t writable[] = { 0x18, 0x20, 0x28, 0x30, 0x38, 0x40, 0x48, 0x58, 0x60, 0x90 };
+    static const uint8_t writable[] = {
+        0x18, 0x20, 0x28, 0x30, 0x38, 0x40, 0x48, 0x58, 0x60, 0x90
+    };
     unsigned int log = draw_below(m->d, 4), bytes = 1u << log;
     int stack = -(int)FAST_STACK_BYTES + (int)(draw_below(m->d, 16) * 8 / bytes * bytes);
     int field = (int)(0x08 + draw_below(m->d, 0xc0 / bytes) * bytes);

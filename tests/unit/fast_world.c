@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define CODE_BYTES (2u << 20)
-#define CANARY     0xa5
+#define CANARY 0xa5
 
 static void note(struct world *w, uint64_t what)
 {
@@ -114,20 +114,23 @@ void world_interpret(const struct fast_program *program, const struct world *wor
 }
 
 /*
- * Calls the code with known numbers in the registers that it must keep; sets *broken when one
- * changed.
+ * Calls the code on the stack that ends at `stack`, with known numbers in the registers that it
+ * must keep; sets *broken when one changed.
  */
-uint64_t world_call(fast_code code, struct fast_run *run, uint64_t *broken);
+uint64_t world_call(fast_code code, struct fast_run *run, uint64_t *broken, void *stack);
 __asm__(".text\n"
         ".globl world_call\n"
         "world_call:\n"
         "    push %rbp\n    push %rbx\n    push %r12\n    push %r13\n    push %r14\n    push %r15\n"
         "    push %rdx\n"
+        "    mov %rsp, -8(%rcx)\n"
+        "    lea -16(%rcx), %rsp\n"
         "    mov %rdi, %rax\n"
         "    mov %rsi, %rdi\n"
         "    mov $0x1101, %ebx\n    mov $0x1102, %ebp\n    mov $0x1103, %r12d\n"
         "    mov $0x1104, %r13d\n    mov $0x1105, %r14d\n    mov $0x1106, %r15d\n"
         "    call *%rax\n"
+        "    mov 8(%rsp), %rsp\n"
         "    pop %rdx\n"
         "    xor $0x1101, %rbx\n    xor $0x1102, %rbp\n    xor $0x1103, %r12\n"
         "    xor $0x1104, %r13\n    xor $0x1105, %r14\n    xor $0x1106, %r15\n"
@@ -140,8 +143,22 @@ __asm__(".text\n"
 /* One piece of memory mapped twice, so that no page is writable and executable. */
 static struct {
     uint8_t *write, *run;
-    uint8_t *page; /* with one that cannot be touched behind it: the context goes to its end */
+    uint8_t *page;  /* with one that cannot be touched behind it: the context goes to its end */
+    uint8_t *stack; /* the same for the stack */
 } code;
+
+#define STACK_BYTES (256u << 10)                            /* sanitized helpers need some */
+#define FRAME_BYTES (16 + 8 + 6 * 8 + 8 + FAST_STACK_BYTES) /* what the code may use, at most */
+#define BELOW_BYTES 1024u                                   /* watched below it */
+
+/* Memory whose end is followed by a page that cannot be touched; NULL: there is none. */
+static uint8_t *guarded(size_t bytes)
+{
+    uint8_t *at = mmap(NULL, bytes + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                       0);
+
+    return at == MAP_FAILED || mprotect(at + bytes, 4096, PROT_NONE) != 0 ? NULL : at;
+}
 
 static bool code_open(void)
 {
@@ -153,9 +170,9 @@ static bool code_open(void)
     if (fd < 0 || ftruncate(fd, CODE_BYTES) != 0)
         return false;
     code.write = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    code.page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (code.write == MAP_FAILED || code.page == MAP_FAILED ||
-        mprotect(code.page + 4096, 4096, PROT_NONE) != 0)
+    code.page = guarded(4096);
+    code.stack = guarded(STACK_BYTES);
+    if (code.write == MAP_FAILED || !code.page || !code.stack)
         return false;
     code.run = mmap(NULL, CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     close(fd);
@@ -170,6 +187,8 @@ const char *world_jit(const struct fast_program *program, const struct world *wo
     struct fast_ctx *copy;
     uint64_t broken = 0;
     fast_code entry_point;
+    uint8_t *below;
+    bool no_helper;
     uint32_t size;
 
     if (!code_open())
@@ -194,9 +213,16 @@ const char *world_jit(const struct fast_program *program, const struct world *wo
     out->world = *world;
     fast_run_init(&out->run, copy, &world_env, &out->world);
     memcpy(&entry_point, &(uint8_t *){ code.run + place }, sizeof(entry_point));
-    out->r0 = world_call(entry_point, &out->run, &broken);
+    below = code.stack + STACK_BYTES - FRAME_BYTES - BELOW_BYTES;
+    memset(below, CANARY, BELOW_BYTES);
+    out->r0 = world_call(entry_point, &out->run, &broken, code.stack + STACK_BYTES);
+    /* A helper uses what lies below; without one it must be as it was. */
+    no_helper = out->run.nr_staged == 0 && out->world.calls == world->calls;
     out->outcome = fast_finish(&out->run, out->r0);
     out->ctx = *copy;
+    for (unsigned int i = 0; no_helper && i < BELOW_BYTES; i++)
+        if (below[i] != CANARY)
+            return "the code writes below its stack";
     if (out->world.misaligned)
         return "the code calls a helper with the stack misaligned";
     if (broken)

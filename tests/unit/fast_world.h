@@ -10,9 +10,9 @@
 #include "jit_x86.h"
 #include "verifier.h"
 
-#define WORLD_BASE  0x100000ull /* where guest memory is, unless the world is wild */
+#define WORLD_BASE 0x100000ull /* where guest memory is, unless the world is wild */
 #define WORLD_BYTES 16384u
-#define WORLD_PTES  512u
+#define WORLD_PTES 512u
 #define WORLD_PTE_BASE 0x5000ull
 
 struct world {
@@ -20,9 +20,9 @@ struct world {
     uint64_t pte[WORLD_PTES];
     uint8_t readonly[WORLD_BYTES / 4096];
     uint64_t tsc;
-    uint64_t calls; /* hash of what the engine asked for, in order */
+    uint64_t calls;  /* hash of what the engine asked for, in order */
     bool misaligned; /* the stack, in some call of a helper */
-    bool wild;      /* any address is somewhere in memory, one in sixteen fails */
+    bool wild;       /* any address is somewhere in memory, one in sixteen fails */
 };
 
 extern const struct fast_env world_env;

@@ -2,12 +2,12 @@
 /*
  * Interpreter against JIT.
  *
- * Promised: an accepted program gives the same result and the same effects on both engines, whatever
- * registers the JIT uses, and touches nothing but its stack and its context.
- * How: every arithmetic instruction and comparison on numbers that arithmetic goes wrong with, on
- * every rotation of the registers; then random programs.  The interpreter checks each access by
- * itself, the JIT runs with the context at the end of a page that has none behind it.
- * RADON_FAST_PROGRAMS sets the number of random programs, RADON_FAST_SEED where they start.
+ * Promised: an accepted program gives the same result and the same effects on both engines,
+ * whatever registers the JIT uses, and touches nothing but its stack and its context. How: every
+ * arithmetic instruction and comparison on numbers that arithmetic goes wrong with, on every
+ * rotation of the registers; then random programs.  The interpreter checks each access by itself,
+ * the JIT runs with the context at the end of a page that has none behind it. RADON_FAST_PROGRAMS
+ * sets the number of random programs, RADON_FAST_SEED where they start.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,12 +70,27 @@ static void both(const struct fast_program *program, unsigned int shuffle)
 }
 
 static const uint64_t numbers[] = {
-    0, 1, 2, 31, 32, 0x80, 0xff, 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
-    0x7fffffffffffffff, 0x8000000000000000, ~0ull, 0x123456789abcdef0,
+    0,
+    1,
+    2,
+    31,
+    32,
+    0x80,
+    0xff,
+    0x8000,
+    0x7fffffff,
+    0x80000000,
+    0xffffffff,
+    0x100000000,
+    0x7fffffffffffffff,
+    0x8000000000000000,
+    ~0ull,
+    0x123456789abcdef0,
 };
 #define NR_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 
-static struct fast_insn insn(unsigned int code, unsigned int dst, unsigned int src, int off, int32_t imm)
+static struct fast_insn insn(unsigned int code, unsigned int dst, unsigned int src, int off,
+                             int32_t imm)
 {
     return (struct fast_insn){ (uint8_t)code, (uint8_t)(dst | src << 4), (int16_t)off, imm };
 }
@@ -86,7 +101,8 @@ static void lddw(struct fast_insn *at, unsigned int dst, uint64_t value)
     at[1] = insn(0, 0, 0, 0, (int32_t)(uint32_t)(value >> 32));
 }
 
-/* One instruction of the row between known operands; its result goes to rax and rbx of the context. */
+/* One instruction of the row between known operands; its result goes to rax and rbx of the context.
+ */
 static void one_case(const struct isa_row *row, uint64_t a, uint64_t b, unsigned int dst,
                      unsigned int src, unsigned int shuffle)
 {
@@ -100,7 +116,9 @@ static void one_case(const struct isa_row *row, uint64_t a, uint64_t b, unsigned
     for (unsigned int i = 0; i < 2; i++, n += 2)
         lddw(&insns[n], i ? dst : src, i ? a : b);
     insns[n++] = insn(row->code, dst, by_reg ? src : 0, row->off,
-                      by_imm ? (int32_t)b : row->form == FORM_SWAP ? 16 << b % 3 : 0);
+                      by_imm                   ? (int32_t)b
+                      : row->form == FORM_SWAP ? 16 << b % 3
+                                               : 0);
     if (isa_is_branch(row)) {
         insns[n - 1].off = 2;
         lddw(&insns[n], dst, 0x5555);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The object loader, on what clang makes of fastpath/core/tests/example.c: the programs are found,
- * verified and do on both engines what the C says.  Cut short anywhere or with any byte changed, the
- * file is refused or gives a program; nothing is read outside it (the sanitizer watches).
+ * verified and do on both engines what the C says.  Cut short anywhere or with any byte changed,
+ * the file is refused or gives a program; nothing is read outside it (the sanitizer watches).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +37,8 @@ static bool compile(const char *arguments)
     assert_true(fd >= 0);
     close(fd);
     snprintf(command, sizeof(command),
-             "clang -O2 -g -target bpf -ffreestanding -Ifastpath/core -c %s -o %s", arguments, name);
+             "clang -O2 -g -target bpf -ffreestanding -Ifastpath/core -c %s -o %s", arguments,
+             name);
     free(object);
     object = NULL;
     if (system("command -v clang >/dev/null") != 0)

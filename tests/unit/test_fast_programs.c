@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The programs of fastpath/core/tests/: each states its world, its text and what must come of it; both
- * engines run it, the JIT with every rotation of its registers.  The text survives being disassembled
- * and assembled again.
+ * The programs of fastpath/core/tests/: each states its world, its text and what must come of it;
+ * both engines run it, the JIT with every rotation of its registers.  The text survives being
+ * disassembled and assembled again.
  *
  *   -- input
  *   attach syscall|exception|hypercall
@@ -50,7 +50,7 @@ static const struct {
     const char *name;
     unsigned int at, bytes;
 } fields[] = {
-#define CTX_FIELD(name, attach) \
+#define CTX_FIELD(name, attach)                                                                    \
     { #name, offsetof(struct fast_ctx, name), sizeof(((struct fast_ctx *)0)->name) },
 #include "ctx_fields.def"
 };
@@ -165,7 +165,8 @@ static void round_trip(void)
     fast_disasm(&out, &t.program);
     n = fast_assemble(text, again, FAST_MAX_INSNS, error, sizeof(error));
     if (n != (int)t.program.head.insns || memcmp(again, t.insns, 8 * (size_t)n) != 0)
-        fail_msg("%s: the disassembly is another program: %s\n%s", t.file, n < 0 ? error : "", text);
+        fail_msg("%s: the disassembly is another program: %s\n%s", t.file, n < 0 ? error : "",
+                 text);
 }
 
 static void check(const struct world_result *got, const char *engine)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The verifier: each reason for a refusal, with the instruction and the register it names; that what
- * is close to the refused is accepted; the path; the time.
- * Every reason in refusals.def must come up here, or the test fails.
+ * The verifier: each reason for a refusal, with the instruction and the register it names; that
+ * what is close to the refused is accepted; the path; the time. Every reason in refusals.def must
+ * come up here, or the test fails.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +49,8 @@ static const struct {
     { "add r3, 1\nmov r0, 0\nexit\n", FAST_UNINITIALISED, 0, 3, 0 },
     { "movsx8 r3, r2\nmov r0, 0\nexit\n", FAST_UNINITIALISED, 0, 2, 0 },
     { "be r3, 16\nmov r0, 0\nexit\n", FAST_UNINITIALISED, 0, 3, 0 },
-    { "ldxw r2, [r1+4]\njeq r2, 5, +1\nmov r3, 1\nmov r0, r3\nexit\n", FAST_UNINITIALISED, 3, 3, 0 },
+    { "ldxw r2, [r1+4]\njeq r2, 5, +1\nmov r3, 1\nmov r0, r3\nexit\n", FAST_UNINITIALISED, 3, 3,
+      0 },
     { "mov r0, 0\njgt r0, r7, +0\nexit\n", FAST_UNINITIALISED, 1, 7, 0 },
     { "call tsc\nmov r0, r1\nexit\n", FAST_UNINITIALISED, 1, 1, 0 },
     { "mov r5, 1\ncall tsc\nstxdw [r10-8], r5\nmov r0, 0\nexit\n", FAST_UNINITIALISED, 2, 5, 0 },
@@ -73,8 +74,8 @@ static const struct {
     { "ldxdw r2, [r1+24]\nadd r1, r2\nmov r0, 0\nexit\n", FAST_POINTER_ARITHMETIC, 1, 1, 0 },
     { "xor r2, r2\nmov r0, 0\nexit\n", FAST_UNINITIALISED, 0, 2, 0 },
     { "mov r2, 24\nadd r2, r1\nldxdw r2, [r2+0]\nmov r0, 0\nexit\n", FAST_OK, 0, 0, 0 },
-    { "mov r2, r10\nsub r2, 16\nstdw [r2+8], 1\nldxdw r0, [r10-8]\nand r0, 1\nexit\n", FAST_OK, 0, 0,
-      0 },
+    { "mov r2, r10\nsub r2, 16\nstdw [r2+8], 1\nldxdw r0, [r10-8]\nand r0, 1\nexit\n", FAST_OK, 0,
+      0, 0 },
     { "mov r2, r1\nadd r2, 1025\nmov r0, 0\nexit\n", FAST_POINTER_RANGE, 1, 2, 0 },
     { "mov r2, r1\nadd r2, -1025\nmov r0, 0\nexit\n", FAST_POINTER_RANGE, 1, 2, 0 },
     { "lddw r2, 0x7fffffffffffffff\nadd r1, r2\nmov r0, 0\nexit\n", FAST_POINTER_RANGE, 2, 1, 0 },
@@ -98,14 +99,16 @@ static const struct {
     { "ldxw r2, [r1+4]\njeq r2, 5, +1\nstdw [r10-8], 1\nldxdw r0, [r10-8]\nexit\n",
       FAST_STACK_UNINITIALISED, 3, 10, 0 },
     /* A number over half a pointer: the other half must not be read. */
-    { "stxdw [r10-8], r1\nstw [r10-8], 1\nldxw r0, [r10-4]\nexit\n", FAST_STACK_UNINITIALISED, 2, 10,
-      0 },
+    { "stxdw [r10-8], r1\nstw [r10-8], 1\nldxw r0, [r10-4]\nexit\n", FAST_STACK_UNINITIALISED, 2,
+      10, 0 },
     /* A pointer on one path, a number on the other. */
-    { "ldxw r2, [r1+4]\nstxdw [r10-8], r1\njeq r2, 5, +1\nstdw [r10-8], 1\nldxdw r0, [r10-8]\nexit\n",
+    { "ldxw r2, [r1+4]\nstxdw [r10-8], r1\njeq r2, 5, +1\nstdw [r10-8], 1\nldxdw r0, "
+      "[r10-8]\nexit\n",
       FAST_STACK_UNINITIALISED, 4, 10, 0 },
     { "stxdw [r10-8], r1\nldxw r0, [r10-8]\nexit\n", FAST_POINTER_IN_PART, 1, 10, 0 },
     { "stxw [r10-8], r1\nmov r0, 0\nexit\n", FAST_POINTER_IN_PART, 0, 1, 0 },
-    { "stxdw [r10-8], r1\nldxdw r2, [r10-8]\nldxdw r3, [r2+24]\nmov r0, 0\nexit\n", FAST_OK, 0, 0, 0 },
+    { "stxdw [r10-8], r1\nldxdw r2, [r10-8]\nldxdw r3, [r2+24]\nmov r0, 0\nexit\n", FAST_OK, 0, 0,
+      0 },
     /* The context. */
     { "ldxdw r2, [r1+192]\nldxb r3, [r1+199]\nmov r0, 0\nexit\n", FAST_OK, 0, 0, 0 },
     { "ldxdw r2, [r1+200]\nmov r0, 0\nexit\n", FAST_CTX_BOUNDS, 0, 1, 0 },
@@ -131,7 +134,8 @@ static const struct {
     { "mov r1, 0\nmov r2, 0\nmov r3, 0\ncall pt_update\nmov r1, 0\ncall load8\nexit\n",
       FAST_AFTER_PT_UPDATE, 5, FAST_NO_REG, FAST_ATTACH_EXCEPTION },
     { "mov r1, 0\nmov r2, 0\nmov r3, 0\njeq r1, 1, +1\ncall pt_update\nmov r1, 0\nmov r2, 0\n"
-      "call store8\nexit\n", FAST_AFTER_PT_UPDATE, 7, FAST_NO_REG, FAST_ATTACH_EXCEPTION },
+      "call store8\nexit\n",
+      FAST_AFTER_PT_UPDATE, 7, FAST_NO_REG, FAST_ATTACH_EXCEPTION },
     /* Leaks and results. */
     { "stxdw [r1+24], r1\nmov r0, 0\nexit\n", FAST_POINTER_STORED, 0, 1, 0 },
     { "stxdw [r1+24], r10\nmov r0, 0\nexit\n", FAST_POINTER_STORED, 0, 10, 0 },
@@ -154,7 +158,8 @@ static const struct {
     { "mov r3, 16\nldxw r2, [r1+4]\njeq r2, 5, +1\nmov r3, 8\nadd r1, r3\nmov r0, 0\nexit\n",
       FAST_POINTER_ARITHMETIC, 4, 1, 0 },
     { "ldxw r2, [r1+4]\nstxdw [r10-8], r1\njeq r2, 5, +2\nadd r1, 8\nstxdw [r10-8], r1\n"
-      "ldxdw r2, [r10-8]\nmov r0, 0\nexit\n", FAST_STACK_UNINITIALISED, 5, 10, 0 },
+      "ldxdw r2, [r10-8]\nmov r0, 0\nexit\n",
+      FAST_STACK_UNINITIALISED, 5, 10, 0 },
     /* Bounds. */
     { "ldxdw r0, [r1+24]\nand r0, 1\nor r0, 2\nexit\n", FAST_BAD_RETURN, 3, 0, 0 },
     { "ldxdw r0, [r1+24]\nand r0, 1\nxor r0, 2\nexit\n", FAST_BAD_RETURN, 3, 0, 0 },
@@ -167,12 +172,14 @@ static const struct {
     { "ldxdw r0, [r1+24]\nrsh32 r0, 63\nexit\n", FAST_OK, 0, 0, 0 },
     { "ldxdw r0, [r1+24]\nldxdw r2, [r1+32]\nand r0, 3\nrsh r0, r2\nexit\n", FAST_BAD_RETURN, 4, 0,
       0 },
-    { "lddw r0, 0x100000000\nldxdw r2, [r1+32]\nand r2, 7\nadd32 r0, r2\nexit\n", FAST_BAD_RETURN, 5,
-      0, 0 },
+    { "lddw r0, 0x100000000\nldxdw r2, [r1+32]\nand r2, 7\nadd32 r0, r2\nexit\n", FAST_BAD_RETURN,
+      5, 0, 0 },
     /* The sum wraps around to 0 or 1, which shifted right is the constant 0. */
     { "ldxdw r0, [r1+24]\nand r0, 1\nadd r0, 0x7fffffff\nadd r0, 0x7fffffff\nadd32 r0, 2\n"
-      "rsh r0, 32\nadd r1, r0\nldxdw r2, [r1+24]\nmov r0, 0\nexit\n", FAST_OK, 0, 0, 0 },
-    { "lddw r0, 0x100000000\nldxdw r2, [r1+32]\nand r2, 1\nadd32 r0, r2\nexit\n", FAST_OK, 0, 0, 0 },
+      "rsh r0, 32\nadd r1, r0\nldxdw r2, [r1+24]\nmov r0, 0\nexit\n",
+      FAST_OK, 0, 0, 0 },
+    { "lddw r0, 0x100000000\nldxdw r2, [r1+32]\nand r2, 1\nadd32 r0, r2\nexit\n", FAST_OK, 0, 0,
+      0 },
     { "lddw r0, 0x100000001\nmov32 r0, r0\nexit\n", FAST_OK, 0, 0, 0 },
     { "lddw r0, 0x100000002\nmov32 r0, r0\nexit\n", FAST_BAD_RETURN, 3, 0, 0 },
     { "ldxdw r0, [r1+24]\nand r0, 1\nbe r0, 16\nexit\n", FAST_BAD_RETURN, 3, 0, 0 },
@@ -227,7 +234,7 @@ static void encodings(void **state)
         uint64_t first, second;
         enum fast_refusal_id id;
     } raw[] = {
-        { 0x8d, 0, FAST_RESERVED },            /* call by register */
+        { 0x8d, 0, FAST_RESERVED }, /* call by register */
         { 0x00, 0, FAST_RESERVED },
         { 0xff, 0, FAST_RESERVED },
         { 0x0000000100000195, 0, FAST_RESERVED_FIELD }, /* exit with a register and an immediate */
@@ -476,9 +483,10 @@ static void every_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),         cmocka_unit_test(encodings), cmocka_unit_test(limits),
-        cmocka_unit_test(parsing),       cmocka_unit_test(path_and_text),
-        cmocka_unit_test(time_bound),    cmocka_unit_test(every_reason),
+        cmocka_unit_test(table),         cmocka_unit_test(encodings),
+        cmocka_unit_test(limits),        cmocka_unit_test(parsing),
+        cmocka_unit_test(path_and_text), cmocka_unit_test(time_bound),
+        cmocka_unit_test(every_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
