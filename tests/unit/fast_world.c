@@ -14,7 +14,7 @@ static void note(struct world *w, uint64_t what)
 {
     /* The calling convention: the frame of a C function starts at a multiple of 16. */
     w->misaligned |= (uintptr_t)__builtin_frame_address(0) % 16 != 0;
-    w->calls = (w->calls ^ what) * 0x9e3779b97f4a7c15ull;
+    w->calls = (w->calls ^ what) * 0x9e3779b97f4a7c15ull + 1;
     w->calls ^= w->calls >> 29;
 }
 
