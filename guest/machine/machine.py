@@ -21,7 +21,8 @@ POWER_OFF_S = 30  # from the last frame to the end of QEMU
 TAIL_LINES = 30  # of the console, for a person who must see why
 CRASH_STATUS = 2 * 0x2A + 1  # of QEMU, when the hypervisor wrote 0x2a to isa-debug-exit
 CAUSES = (  # lines of a console that say why a machine stopped; the first kind that is there counts
-    r"\*\*\* (panic: .*) \*\*\*", r"(Panic on CPU \d+:\s+.*)", r"(domain \d+ crashed: .*)",
+    r"\*\*\* (DEFECT: .*) \*\*\*", r"\*\*\* (panic: .*) \*\*\*",
+    r"(Panic on CPU \d+:\s+.*)", r"(domain \d+ crashed: .*)",
     r"(Domain \d+ \(vcpu#\d+\) crashed .*)", r"(Kernel panic - not syncing: .*)",
 )
 

@@ -26,7 +26,7 @@ static long not_there(HCALL_ARGS1(a1_))
 const hypercall_fn hypercall_table[NR_HYPERCALLS] = {
     [0 ... NR_HYPERCALLS - 1] = not_there,
 #define HYPERCALL(nr, name, handler, nargs, doc) [nr] = handler,
-#include "hv/hypercalls.def"
+#include "public/hypercalls.def"
 #undef HYPERCALL
 };
 #pragma GCC diagnostic pop
@@ -40,14 +40,14 @@ const hypercall_fn hypercall_table[NR_HYPERCALLS] = {
 #define __HYPERVISOR_event_channel_op_compat 16
 #define __HYPERVISOR_physdev_op_compat 19
 #define __HYPERVISOR_mca __HYPERVISOR_arch_0
-#include "hv/hypercalls.def"
+#include "public/hypercalls.def"
 #undef HYPERCALL
 
 const char *hypercall_name(unsigned int number)
 {
     static const char *const names[NR_HYPERCALLS] = {
 #define HYPERCALL(nr, name, handler, nargs, doc) [nr] = #name,
-#include "hv/hypercalls.def"
+#include "public/hypercalls.def"
 #undef HYPERCALL
     };
 

@@ -76,7 +76,7 @@ void trace_notify(void)
 /* How many arguments mean something, by number (hypercalls.def). */
 static const uint8_t nr_args[NR_HYPERCALLS] = {
 #define HYPERCALL(nr, name, handler, nargs, doc) [nr] = nargs,
-#include "hv/hypercalls.def"
+#include "public/hypercalls.def"
 #undef HYPERCALL
 };
 

@@ -35,7 +35,7 @@ static const struct {
     unsigned int args;
 } hypercalls[TRACE_HYPERCALLS] = {
 #define HYPERCALL(nr, name, handler, nargs, doc) [nr] = { #name, nargs },
-#include "hv/hypercalls.def"
+#include "public/hypercalls.def"
 #undef HYPERCALL
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names and arguments of records, out of tracing/events.def and hv/include/hv/hypercalls.def.
+ * Names and arguments of records, out of tracing/events.def and hv/include/public/hypercalls.def.
  *
  * A *row* is what a report has one line of: a hypercall, an entry of a multicall, a trap, a kind of
  * emulation, a runstate, another event.

@@ -20,7 +20,7 @@ XENALYZE_NAMES = {"privop": "emulate privop"}
 
 
 def hypercall_numbers():
-    path = os.path.join(ROOT, "hv/include/hv/hypercalls.def")
+    path = os.path.join(ROOT, "hv/include/public/hypercalls.def")
     with open(path, encoding="utf-8") as f:
         rows = re.findall(r"^HYPERCALL\((\d+), (\w+)", f.read(), re.M)
     return {name: int(nr) for nr, name in rows}

@@ -20,7 +20,7 @@ const char *hypercall_name(unsigned int number);
 #define HYPERCALL(nr, name, handler, nargs, doc)                                                   \
     long handler(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,           \
                  unsigned long a5, unsigned long a6);
-#include "hv/hypercalls.def"
+#include "public/hypercalls.def"
 #undef HYPERCALL
 
 /* The parameter list of a handler, for those that take fewer. */
