@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Frames on the guest kernel's stack, and the iret hypercall that takes them off, for everything
- * that the lean paths of entry.S leave.
+ * that the lean paths of syscall.S and exception.S leave.
  *
  * A bounce frame, upwards from the guest's new stack pointer (public/arch-x86/xen-x86_64.h and
  * what PV kernels expect): rcx r11 [ds es fs gs] [error code] rip cs+mask rflags rsp ss.
@@ -181,7 +181,7 @@ void do_slow_syscall(struct cpu_user_regs *regs)
     struct vcpu *v = current();
 
     if (vcpu_in_kernel(v)) {
-        trace_iret_entry(); /* entry.S sends nothing else here */
+        trace_iret_entry(); /* syscall.S sends nothing else here */
         iret_general(regs);
         return;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Labels of hv/x86/entry.S and what it calls. */
+/* Labels of hv/x86/syscall.S and exception.S, and what they call. */
 #ifndef HV_ENTRY_H
 #define HV_ENTRY_H
 

@@ -20,7 +20,7 @@ struct tss {
     uint16_t iomap_base;
 } __packed;
 
-/* Data page behind a CPU's SYSCALL stub; the stub knows the offsets (hv/x86/entry.S). */
+/* Data page behind a CPU's SYSCALL stub; the stub knows the offsets (hv/x86/syscall.S). */
 struct stub_data {
     uint64_t scratch;
     uint64_t stack_top;

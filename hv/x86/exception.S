@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions and interrupts, from guests and from the hypervisor, and the general way out to a guest.
+ * entry_frame.h has the frame.
+ */
+#include "x86/entry_frame.h"
+
+    .text
+/*
+ * Page faults of plain user mode (flags word 0), which are most: bounced without a full frame.
+ * In: the CPU's frame, error code on top; IF = 0.  The frame on the guest kernel's stack is rcx,
+ * r11, error code, rip, cs, rflags, rsp, ss: one word more than a system call's.
+ */
+    .balign 64
+page_fault_entry:
+    testb   $3, 16(%rsp)
+    jz      .Lpf_general
+    cmpl    $0, HOT(FLAGS, 6)
+    jne     .Lpf_not_plain
+.Lpf_plain:
+    cmpq    $0, HOT(PAGE_FAULT_RIP, 6)  /* registered, and it masks upcalls */
+    je      .Lpf_general
+    push    %rax
+    push    %rcx
+    mov     HOT(KERNEL_CR3, 8), %rax
+    mov     %rax, %cr3
+    swapgs
+    mov     HOT(KERNEL_FRAME, 8), %rax
+.Lp0: mov   %rcx, -8(%rax)
+    mov     56(%rsp), %rcx
+.Lp1: mov   %rcx, 48(%rax)              /* ss; both ends first, as above */
+.Lp2: mov   %r11, 0(%rax)
+    mov     16(%rsp), %rcx
+.Lp3: mov   %rcx, 8(%rax)               /* error code */
+    mov     24(%rsp), %rcx
+.Lp4: mov   %rcx, 16(%rax)              /* rip */
+    mov     32(%rsp), %rcx
+.Lp5: mov   %rcx, 24(%rax)              /* cs; upcalls were not masked */
+    mov     40(%rsp), %rcx
+.Lp6: mov   %rcx, 32(%rax)              /* rflags */
+    mov     48(%rsp), %rcx
+.Lp7: mov   %rcx, 40(%rax)              /* rsp */
+    mov     HOT(INFO, 8), %r11
+    mov     %cr2, %rcx
+    mov     %rcx, VCPUINFO_CR2(%r11)
+    movb    $1, VCPUINFO_MASK(%r11)
+    mov     HOT(PAGE_FAULT_RIP, 8), %rcx
+    mov     $X86_EFLAGS_GUEST_ENTRY, %r11d
+    movb    $1, HOT(FLAGS, 8)
+    mov     %rax, HOT(SCRATCH, 8)
+    mov     8(%rsp), %rax
+    mov     HOT(SCRATCH, 8), %rsp
+    lea     -8(%rsp), %rsp
+    sysretq
+
+    EXTABLE .Lp0, .Lpf_fault
+    EXTABLE .Lp1, .Lpf_fault
+    EXTABLE .Lp2, .Lpf_fault
+    EXTABLE .Lp3, .Lpf_fault
+    EXTABLE .Lp4, .Lpf_fault
+    EXTABLE .Lp5, .Lpf_fault
+    EXTABLE .Lp6, .Lpf_fault
+    EXTABLE .Lp7, .Lpf_fault
+/* No stack to put the frame on: undone, and C says so. */
+.Lpf_fault:
+    mov     HOT(USER_CR3, 8), %rax
+    mov     %rax, %cr3
+    swapgs
+    pop     %rcx
+    pop     %rax
+.Lpf_general:
+    movl    $14, 4(%rsp)
+    jmp     exception_common
+
+/* Recorded, then as any other, if the lean path will take it. */
+.Lpf_not_plain:
+    cmpl    $HOT_TRACE, HOT(FLAGS, 6)
+    jne     .Lpf_general
+    cmpq    $0, HOT(PAGE_FAULT_RIP, 6)
+    je      .Lpf_general
+    cld
+    PUSH_VOLATILE
+    lea     72(%rsp), %rdi              /* error code, rip */
+    call    trace_page_fault_entry
+    pop     %r11
+    pop     %r10
+    pop     %r9
+    pop     %r8
+    pop     %rax
+    pop     %rcx
+    pop     %rdx
+    pop     %rsi
+    pop     %rdi
+    jmp     .Lpf_plain
+
+/*
+ * Exceptions and interrupts.  In: the vector's stub pushed an error code (or 0) with the vector
+ * in the upper half.  From a guest the stack is the vCPU's own, from the hypervisor it goes on.
+ */
+    .balign 16
+exception_common:
+    cld
+    PUSH_VOLATILE
+    PUSH_PRESERVED
+    mov     %rsp, %rdi
+    call    do_trap
+    testb   $3, UREGS_CS(%rsp)
+    jz      .Lrestore
+
+/* Leave to the guest with a full frame at the stack's top. */
+    .globl exit_to_guest
+exit_to_guest:
+    testl   $~(HOT_KERNEL | HOT_TRACE), HOT(FLAGS, UREGS_WORDS)
+    jnz     .Lexit_work
+    mov     HOT(INFO, UREGS_WORDS), %rcx
+    cmpw    $1, (%rcx)
+    je      .Lexit_work
+.Lrestore:
+    POP_ALL
+    add     $8, %rsp
+    .globl  iret_full
+iret_full:
+    iretq
+    EXTABLE iret_full, iret_failed
+
+.Lexit_work:
+    mov     %rsp, %rdi
+    call    guest_exit_work
+    jmp     .Lrestore
+
+/*
+ * IRETQ refused what the guest wanted (selectors, a non-canonical address).  In: rsp at the iret
+ * frame, all registers the guest's.  The frame is copied to the top of the vCPU's stack, made
+ * full, and C delivers what the ABI says.
+ */
+    .globl iret_failed
+iret_failed:
+    pushq   $-1
+    PUSH_VOLATILE
+    PUSH_PRESERVED
+    mov     %rsp, %rdi
+    call    do_iret_failed              /* returns the frame moved to the stack's top */
+    mov     %rax, %rsp
+    jmp     exit_to_guest
+
+/* First run of a vCPU: its frame lies at the stack's top, we come from switch_stacks. */
+    .globl vcpu_first_entry
+vcpu_first_entry:
+    mov     %rsp, %rdi
+    call    vcpu_first_run
+    jmp     exit_to_guest
+
+/*
+ * void switch_stacks(uint64_t *save_sp, uint64_t new_sp): what C keeps goes on the old stack.
+ */
+    .globl switch_stacks
+switch_stacks:
+    PUSH_PRESERVED
+    mov     %rsp, (%rdi)
+    mov     %rsi, %rsp
+    pop     %r15
+    pop     %r14
+    pop     %r13
+    pop     %r12
+    pop     %rbp
+    pop     %rbx
+    ret
+
+/*
+ * #DB: on a stack of its own as well, since it comes in ring 0 too: from a guest's data breakpoint
+ * on what the hypervisor reads for it, or at the first instruction of an entry (MOV SS before
+ * SYSCALL or INT), where the stack may still be the guest's.  From a guest the frame goes to
+ * the vCPU's stack, and on as any exception.
+ */
+    .balign 16
+debug_entry:
+    cld
+    PUSH_VOLATILE
+    PUSH_PRESERVED
+    mov     %rsp, %rdi
+    call    do_debug_entry              /* returns where the frame is now */
+    mov     %rax, %rsp
+    testb   $3, UREGS_CS(%rsp)
+    jz      .Lrestore
+    mov     %rsp, %rdi
+    call    do_trap
+    jmp     exit_to_guest
+
+/* NMI, #DF and #MC: on stacks of their own (IST), from anywhere. */
+ist_common:
+    cld
+    PUSH_VOLATILE
+    PUSH_PRESERVED
+    mov     %rsp, %rdi
+    call    do_ist_trap
+    POP_ALL
+    add     $8, %rsp
+    iretq
+
+/* The 256 vector stubs, 16 bytes each. */
+    .balign 16
+    .globl vector_stubs
+vector_stubs:
+    .set    vec, 0
+    .rept   256
+    .balign 16
+    .if vec == 14
+    jmp     page_fault_entry
+    .else
+    .if (vec == 8) || (vec == 10) || (vec == 11) || (vec == 12) || (vec == 13) || \
+        (vec == 14) || (vec == 17) || (vec == 21) || (vec == 29) || (vec == 30)
+    movl    $vec, 4(%rsp)
+    .else
+    pushq   $0
+    movl    $vec, 4(%rsp)
+    .endif
+    .if (vec == 2) || (vec == 8) || (vec == 18)
+    jmp     ist_common
+    .elseif vec == 1
+    jmp     debug_entry
+    .else
+    jmp     exception_common
+    .endif
+    .endif
+    .set    vec, vec + 1
+    .endr
+    .balign 16
+
+    .section .note.GNU-stack, "", @progbits
