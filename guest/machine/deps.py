@@ -46,6 +46,8 @@ mtools                    mformat                                    test       
 cppcheck                  cppcheck                                   test       static analysis
 scdoc                     scdoc                                      test       makes the manual page
 stress-ng                 stress-ng                                  test       load for Debian's kernel
+xen-utils-4.17            /usr/lib/xen-4.17/bin/xentrace             test       records traces in domain 0
+xen-utils-common          xenalyze                                   test       second opinion of the recordings
 gnuplot-nox               gnuplot                                    bench      draws the plots
 """
 

@@ -27,7 +27,7 @@ RULES = {
     "hv/include/public": ("hv/include/public",),
     "hv/include": ("hv/include", "fastpath/core", "tracing"),
     "hv": ("hv", "fastpath/core", "tracing"),
-    "tracing": ("tracing", "hv/include/public", "hv/include/hv/hypercalls.def"),
+    "tracing": ("tracing", "hv/include/public"),
     "bench": ("bench", "hv/include/public"),
     "analysis": ("analysis", "hv/include/public"),
     "guest": ("guest", "hv/include/public"),
