@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,36 @@ static void changed_bytes(void **state)
     assert_true(program_number(2) > 0 && program_number(3) == 0);
 }
 
+/* Section names that lie at the end of the file and do not end: no section has a name then. */
+static void name_without_end(void **state)
+{
+    static const char name[] = { 'r', 'a', 'd', 'o', 'n', '/', 's', 'y' };
+    uint8_t *whole = object;
+    size_t size = object_size;
+    Elf64_Ehdr head;
+    Elf64_Shdr s;
+
+    (void)state;
+    memcpy(&head, object, sizeof(head));
+    object_size = size + sizeof(name);
+    object = malloc(object_size);
+    memcpy(object, whole, size);
+    memcpy(object + size, name, sizeof(name));
+    for (unsigned int i = 0; i < head.e_shnum; i++) {
+        memcpy(&s, object + head.e_shoff + i * sizeof(s), sizeof(s));
+        s.sh_name = 0;
+        if (i == head.e_shstrndx) {
+            s.sh_offset = size;
+            s.sh_size = sizeof(name);
+        }
+        memcpy(object + head.e_shoff + i * sizeof(s), &s, sizeof(s));
+    }
+    assert_int_equal(program_number(0), 0);
+    free(object);
+    object = whole;
+    object_size = size;
+}
+
 static void write_source(const char *name, const char *text)
 {
     FILE *f = fopen(name, "w");
@@ -228,6 +259,7 @@ int main(void)
         cmocka_unit_test(examples),
         cmocka_unit_test(cut_short),
         cmocka_unit_test(changed_bytes),
+        cmocka_unit_test(name_without_end),
         cmocka_unit_test(refusals),
     };
     int failed;
