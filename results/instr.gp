@@ -2,8 +2,8 @@ set terminal svg size 860,757 font "DejaVu Sans,11" background "white"
 set output "instr.svg"
 data = "instr.csv"
 rows = 33
-low = 0.61114; high = 153.486
-caption = "instruction time, 1 CPU; QEMU 1:7.2+dfsg-7+deb12u18+b3, Xen 4.17.7+13-g2445b30a44-0+deb12u1, Radon 6231b1628005, rbench 160c6b2469e5, 2026-11-22"
+low = 0.61114; high = 148.982
+caption = "instruction time, 1 CPU; QEMU 1:7.2+dfsg-7+deb12u18+b3, Xen 4.17.7+13-g2445b30a44-0+deb12u1, Radon a0dfa6a32388, rbench 160c6b2469e5, 2026-11-22"
 have_radon = 1
 have_xen = 1
 have_emulation = 1
