@@ -79,22 +79,17 @@ struct vcpu {
     uint64_t period_ns;
 
     /* Scheduling and accounting. */
-    spinlock_t sched_lock;
     enum vcpu_runstate_hv state;
     bool initialised, is_idle;
     bool polling;                /* in SCHEDOP_poll */
     bool woken;                  /* vcpu_wake() came while it ran */
     struct cpu *cpu;             /* CPU it is assigned to */
     struct vcpu *rq_next;
-    bool queued;
-    uint64_t runstate_since;
     struct vcpu_runstate_info runstate;
     uint64_t runstate_area;      /* guest VA of registered vcpu_runstate_info; 0 = none */
     uint64_t time_area;          /* guest VA of registered secondary vcpu_time_info */
     bool time_dirty;
-    void *sched_priv;
 
-    void *stack_block;           /* base of its STACK_BLOCK */
     paddr_t vcpu_info_page;      /* frame held by register_vcpu_info, or 0 */
 };
 

@@ -54,7 +54,6 @@ void *ioremap(paddr_t pa, size_t len);
 
 /* A stack in a STACK_BLOCK of its own, guard below; returns its struct vcpu_hot, zeroed. */
 struct vcpu_hot *stack_create(void);
-void stack_destroy(struct vcpu_hot *h);
 
 /* Make the init sections inaccessible and give their memory back. */
 void free_init_memory(void);

@@ -21,7 +21,6 @@
 #define HOT_WORK            0x00000100 /* byte 1 */
 #define HOT_ODD_MASKED_USER 0x00010000 /* byte 2: user mode with upcalls masked */
 #define HOT_ODD_SYSCALL     0x00020000 /* no usable syscall callback, or it keeps events unmasked */
-#define HOT_ODD_STEP        0x00040000 /* TF or debug registers are live */
 #define HOT_ODD_NO_USER     0x00100000 /* there is no user L4: user mode cannot be entered */
 #define HOT_ODD_IOPL        0x00200000 /* frames show the I/O privilege level (vm_assist) */
 #define HOT_ODD_NMI         0x00080000 /* an NMI is to be delivered */
