@@ -4,6 +4,7 @@
  */
 #include "hv/guest.h"
 #include "hv/hypercall.h"
+#include "public/radon.h"
 #include "hv/lib.h"
 #include "hv/domain.h"
 #include "hv/trace.h"
@@ -40,6 +41,7 @@ const hypercall_fn hypercall_table[NR_HYPERCALLS] = {
 #define __HYPERVISOR_event_channel_op_compat 16
 #define __HYPERVISOR_physdev_op_compat 19
 #define __HYPERVISOR_mca __HYPERVISOR_arch_0
+#define __HYPERVISOR_radon_op RADON_HYPERCALL
 #include "public/hypercalls.def"
 #undef HYPERCALL
 
