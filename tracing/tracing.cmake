@@ -14,3 +14,5 @@ target_link_libraries(radon-trace PRIVATE radon_trace_reader)
 target_link_options(radon-trace PRIVATE -static)
 set_target_properties(radon-trace PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
+
+include(tracing/symbols/symbols.cmake)

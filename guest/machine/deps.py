@@ -24,6 +24,7 @@ zlib1g-dev                /usr/lib/x86_64-linux-gnu/libz.a           build      
 libzstd-dev               /usr/lib/x86_64-linux-gnu/libzstd.a        build      unpacks Zstd kernels
 liblz4-dev                /usr/lib/x86_64-linux-gnu/liblz4.a         build      unpacks LZ4 kernels
 libzydis-dev              /usr/include/Zydis/Zydis.h                 build      second opinion of the decoder tests
+libelf-dev                /usr/lib/x86_64-linux-gnu/libelf.a         build      symbols of programs
 libcmocka-dev             /usr/include/cmocka.h                      build      unit tests
 libpfm4-dev               /usr/include/perfmon/pfmlib.h              build      names of software events
 qemu-system-x86           qemu-system-x86_64                         run        the machine

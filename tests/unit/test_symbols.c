@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Symbols: from a kallsyms text made here, from this very program's file and mappings, and from a
+ * hypervisor that is a table of this file.
+ */
+#define __XEN_TOOLS__
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xen/xen.h>
+#include <xen/platform.h>
+
+#include "../../tracing/symbols/hvsyms.h"
+#include "../../tracing/symbols/kallsyms.h"
+#include "../../tracing/symbols/user.h"
+
+/* A file with that text; its name is static. */
+static const char *file_with(const char *text)
+{
+    static char path[] = "/tmp/test_symbols.XXXXXX";
+    int fd;
+
+    strcpy(path + strlen(path) - 6, "XXXXXX");
+    fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    return path;
+}
+
+static int read_text(struct symtab *t, const char *text)
+{
+    const char *path = file_with(text);
+    int rc = kallsyms_read(t, path);
+
+    unlink(path);
+    return rc;
+}
+
+static void expect(const struct symtab *t, uint64_t address, const char *name, uint64_t offset,
+                   const char *module)
+{
+    struct symbol_hit hit;
+
+    assert_true(symtab_lookup(t, address, &hit));
+    assert_string_equal(hit.name, name);
+    assert_string_equal(hit.module, module);
+    assert_int_equal(hit.offset, offset);
+}
+
+static void kallsyms_gives_names(void **state)
+{
+    struct symtab t = { 0 };
+    struct symbol_hit hit;
+    uint64_t address;
+
+    (void)state;
+    assert_int_equal(read_text(&t, "0000000000000000 A fixed_percpu_data\n"
+                                   "000000000001fb80 A current_task\n"
+                                   "ffffffff81000100 t beta\n"
+                                   "ffffffff81000000 T _text\n"
+                                   "ffffffff81000000 T alias\n"
+                                   "ffffffff81000080 D not_code\n"
+                                   "rubbish\n\n"
+                                   "ffffffffc0000010 t in_module\t[xen_privcmd]\n"), 0);
+    expect(&t, 0xffffffff81000000, "_text", 0, "");
+    expect(&t, 0xffffffff810000ff, "_text", 0xff, "");
+    expect(&t, 0xffffffff81000100, "beta", 0, "");
+    expect(&t, 0xffffffffc0000020, "in_module", 0x10, "xen_privcmd");
+    assert_false(symtab_lookup(&t, 0xffffffff80ffffff, &hit));
+    assert_true(symtab_find(&t, "current_task", &address));
+    assert_int_equal(address, 0x1fb80);
+    assert_true(symtab_find(&t, "not_code", &address));
+    assert_false(symtab_find(&t, "in_module", &address));
+    symtab_free(&t);
+}
+
+static void kallsyms_refuses_what_has_no_addresses(void **state)
+{
+    struct symtab t = { 0 };
+
+    (void)state;
+    assert_int_equal(read_text(&t, "0000000000000000 T _text\n0000000000000000 t a\n"), -EPERM);
+    symtab_free(&t);
+    assert_int_equal(read_text(&t, "no symbols\n"), -ENODATA);
+    assert_int_equal(kallsyms_read(&t, "/nonexistent"), -ENOENT);
+    symtab_free(&t);
+}
+
+static uint64_t generation_of(const char *text)
+{
+    const char *path = file_with(text);
+    uint64_t hash = kallsyms_generation(path);
+
+    unlink(path);
+    return hash;
+}
+
+static void generation_changes_with_modules(void **state)
+{
+    uint64_t first = generation_of("a 16384 0 - Live 0xffffffffc0000000\n");
+
+    (void)state;
+    assert_int_equal(first, generation_of("a 16384 7 b, Live 0xffffffffc0000000\n"));
+    assert_int_not_equal(first, generation_of("a 16384 0 - Live 0xffffffffc0100000\n"));
+    assert_int_not_equal(first, generation_of("a 16384 0 - Live 0xffffffffc0000000\n"
+                                              "b 4096 0 - Live 0xffffffffc0009000\n"));
+    assert_int_equal(kallsyms_generation("/nonexistent"), 0);
+}
+
+static void many_symbols_are_found(void **state)
+{
+    struct symtab t = { 0 };
+    char name[32];
+
+    (void)state;
+    for (uint64_t i = 0; i < 5000; i++) { /* in an order that sorting has to mend */
+        uint64_t n = i * 2741 % 5000;
+
+        snprintf(name, sizeof(name), "f%u", (unsigned int)n);
+        assert_true(symtab_add(&t, 0x1000 + 16 * n, 8, name, NULL, true));
+    }
+    symtab_sort(&t);
+    for (uint64_t n = 0; n < 5000; n++) {
+        struct symbol_hit hit;
+
+        snprintf(name, sizeof(name), "f%u", (unsigned int)n);
+        expect(&t, 0x1000 + 16 * n + 7, name, 7, "");
+        assert_false(symtab_lookup(&t, 0x1000 + 16 * n + 8, &hit)); /* behind its size */
+    }
+    symtab_free(&t);
+}
+
+static void own_functions_are_found(void **state)
+{
+    struct user_symbols *u = user_symbols_new();
+    uint32_t pid = (uint32_t)getpid();
+    struct symbol_hit hit;
+    int on_stack = 0;
+
+    (void)state;
+    assert_non_null(u);
+    assert_false(user_symbols_knows(u, pid, (uint64_t)&own_functions_are_found));
+    assert_int_equal(user_symbols_note(u, pid), 0);
+    assert_true(user_symbols_lookup(u, pid, (uint64_t)&own_functions_are_found + 3, &hit));
+    assert_string_equal(hit.name, "own_functions_are_found");
+    assert_string_equal(hit.module, "unit_symbols");
+    assert_int_equal(hit.offset, 3);
+    assert_true(user_symbols_lookup(u, pid, (uint64_t)&getpid, &hit)); /* or the PLT's entry */
+    assert_false(user_symbols_lookup(u, pid, (uint64_t)&on_stack, &hit));
+    assert_false(user_symbols_lookup(u, pid + 1, (uint64_t)&own_functions_are_found, &hit));
+    assert_int_equal(user_symbols_note(u, 0x7ffffff0), -ENOENT);
+    user_symbols_free(u);
+}
+
+static void elf_files_are_told_from_others(void **state)
+{
+    const char *path = file_with("no ELF file");
+    struct elf_symbols e;
+
+    (void)state;
+    assert_int_equal(elf_symbols_read(&e, path), -ENOEXEC);
+    unlink(path);
+    assert_int_equal(elf_symbols_read(&e, "/nonexistent"), -ENOENT);
+}
+
+/* A hypervisor with three symbols. */
+static int three_symbols(void *ctx, void *op_)
+{
+    static const char *const names[] = { "hv_start", "do_trap", "table" };
+    struct xen_platform_op *op = op_;
+    struct xenpf_symdata *sym = &op->u.symdata;
+
+    assert_int_equal(op->cmd, XENPF_get_symbol);
+    assert_int_equal(op->interface_version, XENPF_INTERFACE_VERSION);
+    if (ctx && sym->symnum == *(uint32_t *)ctx)
+        return -EPERM;
+    if (sym->symnum >= 3) {
+        sym->namelen = 0;
+        return 0;
+    }
+    sym->address = 0xffff82d080200000 + 0x100 * sym->symnum;
+    sym->type = sym->symnum == 2 ? 'd' : 't';
+    strcpy(sym->name.p, names[sym->symnum]);
+    sym->namelen = (uint32_t)strlen(names[sym->symnum]);
+    sym->symnum++;
+    return 0;
+}
+
+static void hypervisor_symbols_are_read(void **state)
+{
+    struct symtab t = { 0 };
+    uint32_t fails_at = 1;
+
+    (void)state;
+    assert_int_equal(hv_symbols_read(&t, three_symbols, NULL), 0);
+    assert_int_equal(t.nr_code, 2);
+    expect(&t, 0xffff82d080200142, "do_trap", 0x42, "");
+    symtab_free(&t);
+    assert_int_equal(hv_symbols_read(&t, three_symbols, &fails_at), -EPERM);
+    symtab_free(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kallsyms_gives_names),
+        cmocka_unit_test(kallsyms_refuses_what_has_no_addresses),
+        cmocka_unit_test(generation_changes_with_modules),
+        cmocka_unit_test(many_symbols_are_found),
+        cmocka_unit_test(own_functions_are_found),
+        cmocka_unit_test(elf_files_are_told_from_others),
+        cmocka_unit_test(hypervisor_symbols_are_read),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

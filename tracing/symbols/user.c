@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "user.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct file {
+    char *path;
+    int status;                 /* of elf_symbols_read() */
+    struct elf_symbols symbols;
+};
+
+struct process {
+    uint32_t pid;
+    struct process_maps maps;
+};
+
+struct user_symbols {
+    struct process *process;    /* the newest last; a pid may be there more than once */
+    size_t nr_processes;
+    struct file **file;
+    size_t nr_files;
+};
+
+struct user_symbols *user_symbols_new(void)
+{
+    return calloc(1, sizeof(struct user_symbols));
+}
+
+void user_symbols_free(struct user_symbols *u)
+{
+    for (size_t i = 0; i < u->nr_processes; i++)
+        process_maps_free(&u->process[i].maps);
+    for (size_t i = 0; i < u->nr_files; i++) {
+        elf_symbols_free(&u->file[i]->symbols);
+        free(u->file[i]->path);
+        free(u->file[i]);
+    }
+    free(u->process);
+    free(u->file);
+    free(u);
+}
+
+int user_symbols_note(struct user_symbols *u, uint32_t pid)
+{
+    struct process_maps maps;
+    struct process *bigger;
+    char path[32];
+    int rc;
+
+    snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+    rc = process_maps_read(&maps, path);
+    if (rc)
+        return rc;
+    bigger = realloc(u->process, (u->nr_processes + 1) * sizeof(*bigger));
+    if (!bigger) {
+        process_maps_free(&maps);
+        return -ENOMEM;
+    }
+    u->process = bigger;
+    u->process[u->nr_processes++] = (struct process){ pid, maps };
+    return 0;
+}
+
+static const struct mapping *find(const struct user_symbols *u, uint32_t pid, uint64_t address)
+{
+    for (size_t i = u->nr_processes; i--;) {
+        const struct mapping *map;
+
+        if (u->process[i].pid != pid)
+            continue;
+        map = process_maps_find(&u->process[i].maps, address);
+        if (map)
+            return map;
+    }
+    return NULL;
+}
+
+bool user_symbols_knows(const struct user_symbols *u, uint32_t pid, uint64_t address)
+{
+    return find(u, pid, address) != NULL;
+}
+
+/* The symbols of that file, read when it is asked for first; NULL without memory. */
+static struct file *file_of(struct user_symbols *u, const char *path)
+{
+    struct file **bigger, *f;
+
+    for (size_t i = 0; i < u->nr_files; i++)
+        if (!strcmp(u->file[i]->path, path))
+            return u->file[i];
+    bigger = realloc(u->file, (u->nr_files + 1) * sizeof(*bigger));
+    if (!bigger)
+        return NULL;
+    u->file = bigger;
+    f = calloc(1, sizeof(*f));
+    if (!f)
+        return NULL;
+    f->path = strdup(path);
+    if (!f->path) {
+        free(f);
+        return NULL;
+    }
+    f->status = elf_symbols_read(&f->symbols, path);
+    u->file[u->nr_files++] = f;
+    return f;
+}
+
+bool user_symbols_lookup(struct user_symbols *u, uint32_t pid, uint64_t address,
+                         struct symbol_hit *hit)
+{
+    const struct mapping *map = find(u, pid, address);
+    struct file *f;
+    uint64_t offset;
+
+    if (!map)
+        return false;
+    offset = address - map->start + map->offset;
+    f = map->path[0] == '/' ? file_of(u, map->path) : NULL;
+    if (!f || f->status || !elf_symbols_lookup(&f->symbols, offset, hit))
+        *hit = (struct symbol_hit){ .name = "", .address = address - offset, .offset = offset };
+    hit->module = strrchr(map->path, '/') ? strrchr(map->path, '/') + 1 : map->path;
+    return true;
+}
