@@ -8,6 +8,16 @@ target_compile_options(radon_trace_reader PRIVATE -std=gnu11 -Wall -Wextra -Werr
 set_target_properties(radon_trace_reader PROPERTIES
     ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
 
+# Talking to the hypervisor from domain 0.
+add_library(radon_xen STATIC
+    tracing/xen/access.c tracing/xen/device.c tracing/xen/memory.c tracing/xen/event.c
+    tracing/xen/domains.c tracing/xen/rings.c)
+target_include_directories(radon_xen PRIVATE ${CMAKE_SOURCE_DIR}/hv/include)
+target_compile_definitions(radon_xen PRIVATE __XEN_TOOLS__)
+target_compile_options(radon_xen PRIVATE -std=gnu11 -Wall -Wextra -Werror)
+set_target_properties(radon_xen PROPERTIES
+    ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
+
 add_executable(radon-trace tracing/tool/main.c tracing/tool/report.c)
 target_compile_options(radon-trace PRIVATE -std=gnu11 -Wall -Wextra -Werror)
 target_link_libraries(radon-trace PRIVATE radon_trace_reader)
