@@ -296,6 +296,7 @@ static void load_kernel(struct build *b)
     if (image->notes.has_hypercall_page) {
         page = pfn_to_virt(b, va_to_pfn(b, image->notes.hypercall_page));
         fill_hypercall_page(page);
+        b->d->hypercall_page = image->notes.hypercall_page;
     }
 }
 

@@ -13,6 +13,7 @@
 #include "hv/lib.h"
 #include "hv/paging.h"
 #include "hv/sched.h"
+#include "hv/sites.h"
 #include "hv/smp.h"
 #include "hv/time.h"
 #include "hv/traps.h"
@@ -93,6 +94,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     sched_init_vcpu(v);
     v->hot->cpu = v->cpu;
     time_update_vcpu(v);
+    sites_init_vcpu(v);
     d->vcpu[id] = v;
     d->nr_vcpus = MAX(d->nr_vcpus, id + 1);
     return v;

@@ -5,6 +5,7 @@
  * waiting whose stack is still in use.
  */
 #include "hv/sched.h"
+#include "hv/sites.h"
 
 #include "hv/apic.h"
 #include "hv/asm.h"
@@ -143,6 +144,7 @@ static void switch_to(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
     next->hot->cpu = cpu;
     next->state = VCPU_RUNNING;
     trace_vcpu_runs(next);
+    sites_vcpu_runs(next);
     if (next->is_idle)
         tlb_load_cr3(cpu->id, idle_cr3);
     else

@@ -5,6 +5,7 @@
  */
 #include "hv/hypercall.h"
 #include "hv/percpu.h"
+#include "hv/sites.h"
 #include "hv/vcpu_hot.h"
 #include "hv/x86.h"
 
@@ -23,6 +24,28 @@ void asm_offsets(void)
     HOTF(SYSCALL_RIP, syscall_rip);
     HOTF(PAGE_FAULT_RIP, page_fault_rip);
     HOTF(SCRATCH, scratch);
+    HOTF(SITE_COUNTDOWN, site_countdown);
+    HOTF(SITE_PERIOD, site_period);
+    HOTF(SITE_ROWS, site_rows);
+    HOTF(SITE_IRET_ROW, site_iret_row);
+    HOTF(SITE_ENTRY, site_entry);
+    HOTF(BOUNCE_KEY, bounce_key);
+    HOTF(BOUNCE_ADDRESS, bounce_address);
+    HOTF(BOUNCE_ENTRY, bounce_entry);
+    HOTF(BOUNCE_COST, bounce_cost);
+    HOTF(HYPERCALL_PAGE, hypercall_page);
+    HOTF(SITE_RDX, site_rdx);
+    HOTF(SITE_BASE, site_base);
+    EMIT(SITE_SYSCALL, RADON_SITE_SYSCALL);
+    EMIT(SITE_PAGE_FAULT, RADON_SITE_PAGE_FAULT);
+    EMIT(SITE_HASH_K_, SITE_HASH_K);
+    EMIT(SITE_ROWS_, SITE_ROWS);
+    EMIT(SITE_OWN_LIMIT, offsetof(struct site_row, limit));
+    EMIT(SITE_OWN_TOTAL, offsetof(struct site_row, total));
+    EMIT(SITE_OWN_BINS, offsetof(struct site_row, cost));
+    EMIT(SITE_BOUNCED_LIMIT, offsetof(struct site_row, bounced_limit));
+    EMIT(SITE_BOUNCED_TOTAL, offsetof(struct site_row, bounced_total));
+    EMIT(SITE_BOUNCED_BINS, offsetof(struct site_row, bounced_cost));
     EMIT(VCPUINFO_CR2, offsetof(struct vcpu_info, arch.cr2));
     EMIT(VCPUINFO_MASK, offsetof(struct vcpu_info, evtchn_upcall_mask));
     EMIT(UREGS_CS, offsetof(struct cpu_user_regs, cs));

@@ -11,6 +11,7 @@
 #include "hv/guest.h"
 #include "hv/lib.h"
 #include "hv/percpu.h"
+#include "hv/sites.h"
 #include "hv/trace.h"
 #include "hv/traps.h"
 #include "hv/x86.h"
@@ -82,6 +83,7 @@ void bounce(struct cpu_user_regs *regs, uint64_t target, unsigned int flags, uin
     if (from_kernel) {
         sp = regs->rsp;
     } else {
+        sites_bounced();
         enter_kernel_mode(v);
         sp = v->hot->kernel_sp;
     }
@@ -144,6 +146,7 @@ static void iret_general(struct cpu_user_regs *regs)
     if ((frame.cs & 3) == 3) {
         if (v->hot->flags & HOT_ODD_NO_USER)
             domain_crash_current("iret to user mode at %lx without user page tables", frame.rip);
+        sites_iret();
         enter_user_mode(v);
     }
     if (v->domain->vm_assist & (1UL << VMASST_TYPE_architectural_iopl))
@@ -182,9 +185,10 @@ void do_slow_syscall(struct cpu_user_regs *regs)
 
     if (vcpu_in_kernel(v)) {
         trace_iret_entry(); /* syscall.S sends nothing else here */
-        iret_general(regs);
+        do_slow_iret(regs);
         return;
     }
+    sites_enter(RADON_SITE_SYSCALL, (uint32_t)regs->rax, regs->rip);
     if (!v->hot->syscall_rip) {
         bounce_exception(regs, X86_UD, 0);
         return;
@@ -195,6 +199,7 @@ void do_slow_syscall(struct cpu_user_regs *regs)
 /* An iret of which the lean path found that it is not for it; recorded there. */
 void do_slow_iret(struct cpu_user_regs *regs)
 {
+    sites_enter(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, regs->rip);
     iret_general(regs);
 }
 
@@ -203,6 +208,7 @@ void do_syscall32(struct cpu_user_regs *regs)
     struct vcpu *v = current();
     const struct callback *cb = &v->syscall32_cb;
 
+    sites_enter(RADON_SITE_SYSCALL, (uint32_t)regs->rax, regs->rip);
     if (!cb->address || vcpu_in_kernel(v)) {
         regs->rip -= 2; /* at the instruction, as #UD has it */
         bounce_exception(regs, X86_UD, 0);
@@ -216,6 +222,7 @@ void do_sysenter(struct cpu_user_regs *regs)
     struct vcpu *v = current();
     const struct callback *cb = &v->sysenter_cb;
 
+    sites_enter(RADON_SITE_SYSCALL, (uint32_t)regs->rax, 0);
     /* SYSENTER keeps neither rip nor rsp: the guest's own convention has them elsewhere. */
     if (!cb->address || vcpu_in_kernel(v)) {
         bounce_exception(regs, X86_GP, 0);

@@ -3,7 +3,86 @@
  * Exceptions and interrupts, from guests and from the hypervisor, and the general way out to a guest.
  * entry_frame.h has the frame.
  */
-#include "x86/entry_frame.h"
+#include "x86/sites_entry.h"
+
+/* Timed: the entry's cost and place become the vCPU's bounce. */
+.macro BOUNCE_PAGE_FAULT timed
+    cmpq    $0, HOT(PAGE_FAULT_RIP, 6)  /* registered, and it masks upcalls */
+    je      .Lpf_general
+    .if \timed
+    cmpb    $0, HOT_HIGH(BOUNCE_KEY, 6)
+    jne     .Lpf_due                    /* one is on its way: C ends it */
+    .endif
+    push    %rax
+    push    %rcx
+    .if \timed
+    mov     %rdx, HOT(SITE_RDX, 8)
+    SITE_STAMP(BOUNCE_ENTRY, 8)
+    mov     16(%rsp), %eax
+    and     $31, %eax
+    mov     %eax, HOT(BOUNCE_KEY, 8)
+    movb    $SITE_PAGE_FAULT, HOT_HIGH(BOUNCE_KEY, 8)
+    mov     24(%rsp), %rax
+    mov     %rax, HOT(BOUNCE_ADDRESS, 8)
+    .endif
+    mov     HOT(KERNEL_CR3, 8), %rax
+    mov     %rax, %cr3
+    swapgs
+    mov     HOT(KERNEL_FRAME, 8), %rax
+.Lp0\@: mov   %rcx, -8(%rax)
+    mov     56(%rsp), %rcx
+.Lp1\@: mov   %rcx, 48(%rax)           /* ss; both ends first, as a system call's */
+.Lp2\@: mov   %r11, 0(%rax)
+    mov     16(%rsp), %rcx
+.Lp3\@: mov   %rcx, 8(%rax)            /* error code */
+    mov     24(%rsp), %rcx
+.Lp4\@: mov   %rcx, 16(%rax)           /* rip */
+    mov     32(%rsp), %rcx
+.Lp5\@: mov   %rcx, 24(%rax)           /* cs; upcalls were not masked */
+    mov     40(%rsp), %rcx
+.Lp6\@: mov   %rcx, 32(%rax)           /* rflags */
+    mov     48(%rsp), %rcx
+.Lp7\@: mov   %rcx, 40(%rax)           /* rsp */
+    mov     HOT(INFO, 8), %r11
+    mov     %cr2, %rcx
+    mov     %rcx, VCPUINFO_CR2(%r11)
+    movb    $1, VCPUINFO_MASK(%r11)
+    mov     HOT(PAGE_FAULT_RIP, 8), %rcx
+    mov     $X86_EFLAGS_GUEST_ENTRY, %r11d
+    movb    $1, HOT(FLAGS, 8)
+    mov     %rax, HOT(SCRATCH, 8)
+    .if \timed
+    rdtsc
+    sub     HOT(BOUNCE_ENTRY, 8), %eax
+    mov     %eax, HOT(BOUNCE_COST, 8)
+    mov     HOT(SITE_RDX, 8), %rdx
+    .endif
+    mov     8(%rsp), %rax
+    mov     HOT(SCRATCH, 8), %rsp
+    lea     -8(%rsp), %rsp
+    sysretq
+
+    EXTABLE .Lp0\@, .Lpf_fault\@
+    EXTABLE .Lp1\@, .Lpf_fault\@
+    EXTABLE .Lp2\@, .Lpf_fault\@
+    EXTABLE .Lp3\@, .Lpf_fault\@
+    EXTABLE .Lp4\@, .Lpf_fault\@
+    EXTABLE .Lp5\@, .Lpf_fault\@
+    EXTABLE .Lp6\@, .Lpf_fault\@
+    EXTABLE .Lp7\@, .Lpf_fault\@
+/* No stack to put the frame on: undone, and C says so. */
+.Lpf_fault\@:
+    mov     HOT(USER_CR3, 8), %rax
+    mov     %rax, %cr3
+    swapgs
+    .if \timed
+    mov     HOT(SITE_RDX, 8), %rdx
+    movb    $0, HOT_HIGH(BOUNCE_KEY, 8)
+    .endif
+    pop     %rcx
+    pop     %rax
+    jmp     .Lpf_due
+.endm
 
     .text
 /*
@@ -17,65 +96,29 @@ page_fault_entry:
     jz      .Lpf_general
     cmpl    $0, HOT(FLAGS, 6)
     jne     .Lpf_not_plain
+    decl    HOT(SITE_COUNTDOWN, 6)
+    jz      .Lpf_sample
 .Lpf_plain:
-    cmpq    $0, HOT(PAGE_FAULT_RIP, 6)  /* registered, and it masks upcalls */
-    je      .Lpf_general
+    BOUNCE_PAGE_FAULT 0
+.Lpf_sample:
     push    %rax
-    push    %rcx
-    mov     HOT(KERNEL_CR3, 8), %rax
-    mov     %rax, %cr3
-    swapgs
-    mov     HOT(KERNEL_FRAME, 8), %rax
-.Lp0: mov   %rcx, -8(%rax)
-    mov     56(%rsp), %rcx
-.Lp1: mov   %rcx, 48(%rax)              /* ss; both ends first, as above */
-.Lp2: mov   %r11, 0(%rax)
-    mov     16(%rsp), %rcx
-.Lp3: mov   %rcx, 8(%rax)               /* error code */
-    mov     24(%rsp), %rcx
-.Lp4: mov   %rcx, 16(%rax)              /* rip */
-    mov     32(%rsp), %rcx
-.Lp5: mov   %rcx, 24(%rax)              /* cs; upcalls were not masked */
-    mov     40(%rsp), %rcx
-.Lp6: mov   %rcx, 32(%rax)              /* rflags */
-    mov     48(%rsp), %rcx
-.Lp7: mov   %rcx, 40(%rax)              /* rsp */
-    mov     HOT(INFO, 8), %r11
-    mov     %cr2, %rcx
-    mov     %rcx, VCPUINFO_CR2(%r11)
-    movb    $1, VCPUINFO_MASK(%r11)
-    mov     HOT(PAGE_FAULT_RIP, 8), %rcx
-    mov     $X86_EFLAGS_GUEST_ENTRY, %r11d
-    movb    $1, HOT(FLAGS, 8)
-    mov     %rax, HOT(SCRATCH, 8)
-    mov     8(%rsp), %rax
-    mov     HOT(SCRATCH, 8), %rsp
-    lea     -8(%rsp), %rsp
-    sysretq
-
-    EXTABLE .Lp0, .Lpf_fault
-    EXTABLE .Lp1, .Lpf_fault
-    EXTABLE .Lp2, .Lpf_fault
-    EXTABLE .Lp3, .Lpf_fault
-    EXTABLE .Lp4, .Lpf_fault
-    EXTABLE .Lp5, .Lpf_fault
-    EXTABLE .Lp6, .Lpf_fault
-    EXTABLE .Lp7, .Lpf_fault
-/* No stack to put the frame on: undone, and C says so. */
-.Lpf_fault:
-    mov     HOT(USER_CR3, 8), %rax
-    mov     %rax, %cr3
-    swapgs
-    pop     %rcx
+    SITE_NEXT_SAMPLE(HOT_SITES_BOUNCE, 7)
     pop     %rax
+.Lpf_timed:
+    BOUNCE_PAGE_FAULT 1
+/* To C with it, whose sites_due() finds it due (if the CPU's frame is a guest's). */
+.Lpf_due:
+    movl    $1, HOT(SITE_COUNTDOWN, 6)
 .Lpf_general:
     movl    $14, 4(%rsp)
     jmp     exception_common
 
 /* Recorded, then as any other, if the lean path will take it. */
 .Lpf_not_plain:
-    cmpl    $HOT_TRACE, HOT(FLAGS, 6)
-    jne     .Lpf_general
+    testl   $~(HOT_TRACE | HOT_SITES), HOT(FLAGS, 6)
+    jnz     .Lpf_general
+    testl   $HOT_TRACE, HOT(FLAGS, 6)
+    jz      .Lpf_timed
     cmpq    $0, HOT(PAGE_FAULT_RIP, 6)
     je      .Lpf_general
     cld
@@ -91,6 +134,10 @@ page_fault_entry:
     pop     %rdx
     pop     %rsi
     pop     %rdi
+    testl   $HOT_SITES_EXACT, HOT(FLAGS, 6)
+    jnz     .Lpf_timed
+    decl    HOT(SITE_COUNTDOWN, 6)
+    jz      .Lpf_sample
     jmp     .Lpf_plain
 
 /*
@@ -110,7 +157,7 @@ exception_common:
 /* Leave to the guest with a full frame at the stack's top. */
     .globl exit_to_guest
 exit_to_guest:
-    testl   $~(HOT_KERNEL | HOT_TRACE), HOT(FLAGS, UREGS_WORDS)
+    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT | HOT_SITES_BOUNCE), HOT(FLAGS, UREGS_WORDS)
     jnz     .Lexit_work
     mov     HOT(INFO, UREGS_WORDS), %rcx
     cmpw    $1, (%rcx)

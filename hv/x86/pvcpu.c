@@ -13,6 +13,7 @@
 #include "hv/lib.h"
 #include "hv/pci.h"
 #include "hv/percpu.h"
+#include "hv/sites.h"
 #include "hv/x86.h"
 
 uint64_t pv_cr4(uint64_t value)
@@ -165,6 +166,7 @@ long do_stack_switch(HCALL_ARGS2(ss, sp))
 {
     struct vcpu *v = current();
 
+    sites_void_bounce(); /* another task is going to return */
     pv_set_kernel_stack(v, ss, sp);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "hv/paging.h"
 #include "hv/percpu.h"
 #include "hv/sched.h"
+#include "hv/sites.h"
 #include "hv/smp.h"
 #include "hv/time.h"
 #include "hv/traps.h"
@@ -162,6 +163,7 @@ struct cpu *cpu_create(uint32_t id, uint32_t apic_id)
     cpu->apic_id = apic_id;
     cpu->timer_armed = ~0UL;
     desc_init_cpu(cpu);
+    sites_init_cpu(cpu->id);
     cpu->idle = idle_vcpu_create(cpu);
     cpu->curr = cpu->idle;
     sched_init_cpu(cpu);

@@ -3,7 +3,7 @@
  * SYSCALL and SYSENTER of guests: system calls, which are bounced to the guest kernel, hypercalls, and
  * the iret hypercall.  entry_frame.h has the frame.
  */
-#include "x86/entry_frame.h"
+#include "x86/sites_entry.h"
 
 /*
  * The template of a CPU's SYSCALL stub, copied to a page of its own with a data page behind it
@@ -42,28 +42,47 @@ syscall32_stub_offset:
 entry_syscall:
     cmpl    $0, HOT(FLAGS, 2)
     jne     .Lnot_plain
+    decl    HOT(SITE_COUNTDOWN, 2)
+    jz      .Lbounce_sample
 
-    /*
-     * Bounce.  The frame on the guest kernel's stack is rcx, r11, rip, cs, rflags, rsp, ss
-     * (the ABI's bounce frame).  With flags 0 upcalls are unmasked, and so RFLAGS.IF is 1 in
-     * the guest's eyes as it is in the hardware's.
-     */
-.Lbounce:
+/*
+ * Bounce.  The frame on the guest kernel's stack is rcx, r11, rip, cs, rflags, rsp, ss (the ABI's
+ * bounce frame).  With flags 0 upcalls are unmasked, and so RFLAGS.IF is 1 in the guest's eyes
+ * as it is in the hardware's.  Timed: the entry's cost and place become the vCPU's bounce.
+ */
+.macro BOUNCE_SYSCALL timed
+    .if \timed
+    cmpb    $0, HOT_HIGH(BOUNCE_KEY, 2)
+    jne     .Lslow_syscall              /* one is on its way: C ends it */
+    mov     %eax, HOT(BOUNCE_KEY, 2)
+    movb    $SITE_SYSCALL, HOT_HIGH(BOUNCE_KEY, 2)
+    mov     %rcx, HOT(BOUNCE_ADDRESS, 2)
+    mov     %rdx, HOT(SITE_RDX, 2)
+    .endif
     push    %rax
+    .if \timed
+    SITE_STAMP(BOUNCE_ENTRY, 3)
+    .endif
     mov     HOT(KERNEL_CR3, 3), %rax
     mov     %rax, %cr3
     swapgs
     mov     HOT(KERNEL_FRAME, 3), %rax
-.Lb0: mov   %rcx, 0(%rax)               /* both ends first: the frame spans two pages at most */
-.Lb1: movq  $FLAT_RING3_SS64_, 48(%rax)
-.Lb2: mov   %r11, 8(%rax)
-.Lb3: mov   %rcx, 16(%rax)
-.Lb4: movq  $FLAT_RING3_CS64_, 24(%rax)
-.Lb5: mov   %r11, 32(%rax)
+.Lb0\@: mov   %rcx, 0(%rax)            /* both ends first: the frame spans two pages at most */
+.Lb1\@: movq  $FLAT_RING3_SS64_, 48(%rax)
+.Lb2\@: mov   %r11, 8(%rax)
+.Lb3\@: mov   %rcx, 16(%rax)
+.Lb4\@: movq  $FLAT_RING3_CS64_, 24(%rax)
+.Lb5\@: mov   %r11, 32(%rax)
     mov     8(%rsp), %rcx
-.Lb6: mov   %rcx, 40(%rax)
+.Lb6\@: mov   %rcx, 40(%rax)
     mov     HOT(INFO, 3), %rcx
     movb    $1, VCPUINFO_MASK(%rcx)
+    .if \timed
+    rdtsc
+    sub     HOT(BOUNCE_ENTRY, 3), %eax
+    mov     %eax, HOT(BOUNCE_COST, 3)
+    mov     HOT(SITE_RDX, 3), %rdx
+    .endif
     mov     HOT(SYSCALL_RIP, 3), %rcx   /* canonical: checked when it was registered */
     mov     $X86_EFLAGS_GUEST_ENTRY, %r11d
     movb    $1, HOT(FLAGS, 3)
@@ -71,20 +90,34 @@ entry_syscall:
     mov     HOT(KERNEL_FRAME, 2), %rsp
     sysretq
 
-    EXTABLE .Lb0, .Lbounce_fault
-    EXTABLE .Lb1, .Lbounce_fault
-    EXTABLE .Lb2, .Lbounce_fault
-    EXTABLE .Lb3, .Lbounce_fault
-    EXTABLE .Lb4, .Lbounce_fault
-    EXTABLE .Lb5, .Lbounce_fault
-    EXTABLE .Lb6, .Lbounce_fault_late
+    EXTABLE .Lb0\@, .Lbounce_fault\@
+    EXTABLE .Lb1\@, .Lbounce_fault\@
+    EXTABLE .Lb2\@, .Lbounce_fault\@
+    EXTABLE .Lb3\@, .Lbounce_fault\@
+    EXTABLE .Lb4\@, .Lbounce_fault\@
+    EXTABLE .Lb5\@, .Lbounce_fault\@
+    EXTABLE .Lb6\@, .Lbounce_fault_late
 /* The guest kernel's stack is not there: back to user mode, and let C find out and say so. */
-.Lbounce_fault:
+.Lbounce_fault\@:
     mov     HOT(USER_CR3, 3), %rax
     mov     %rax, %cr3
     swapgs
+    .if \timed
+    mov     HOT(SITE_RDX, 3), %rdx
+    movb    $0, HOT_HIGH(BOUNCE_KEY, 3)
+    .endif
     pop     %rax
     jmp     .Lslow_syscall
+.endm
+
+.Lbounce:
+    BOUNCE_SYSCALL 0
+.Lbounce_sample:
+    push    %rax
+    SITE_NEXT_SAMPLE(HOT_SITES_BOUNCE, 3)
+    pop     %rax
+.Lbounce_timed:
+    BOUNCE_SYSCALL 1
 /* It went away under our hands (another vCPU): where the user was is lost, the domain ends. */
 .Lbounce_fault_late:
     call    bounce_fault_late
@@ -104,8 +137,10 @@ entry_syscall:
     push    %rcx
     pushq   $-1                         /* entry_vector: not an exception */
     PUSH_VOLATILE
-    testb   $HOT_TRACE >> 24, HOT(FLAGS + 3, 15)
-    jnz     .Lhypercall_traced
+    testl   $HOT_TRACE | HOT_SITES_EXACT, HOT(FLAGS, 15)
+    jnz     .Lhypercall_not_plain
+    decl    HOT(SITE_COUNTDOWN, 15)
+    jz      .Lhypercall_sample
 .Lhypercall_call:
     cmp     $NR_HYPERCALLS, %rax
     jae     .Lbad_hypercall
@@ -137,12 +172,72 @@ entry_syscall:
     jmp     .Lhypercall_done
 
 .Lhypercall_exit_not_plain:
-    cmpl    $HOT_KERNEL | HOT_TRACE, HOT(FLAGS, 15)
-    je      .Lhypercall_exit
+    testl   $HOT_SITES_EXACT | HOT_SITES_OPEN, HOT(FLAGS, 15)
+    jnz     .Lhypercall_timed
+.Lhypercall_exit_timed:
+    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES), HOT(FLAGS, 15)
+    jz      .Lhypercall_exit
 .Lhypercall_slow_exit:
     mov     %rax, 32(%rsp)
     PUSH_PRESERVED
     jmp     exit_to_guest
+
+.Lhypercall_not_plain:
+    testl   $HOT_SITES_EXACT, HOT(FLAGS, 15)
+    jz      .Lhypercall_traced
+    SITE_STAMP(SITE_ENTRY, 15)
+    mov     32(%rsp), %rax
+    mov     48(%rsp), %rdx
+    testl   $HOT_TRACE, HOT(FLAGS, 15)
+    jz      .Lhypercall_call
+    jmp     .Lhypercall_traced
+
+.Lhypercall_sample:
+    SITE_NEXT_SAMPLE(HOT_SITES_OPEN, 15)
+    SITE_STAMP(SITE_ENTRY, 15)
+    mov     32(%rsp), %rax
+    mov     48(%rsp), %rdx
+    jmp     .Lhypercall_call
+
+/*
+ * A timed hypercall is over: result in rax, everything else comes back from the frame.  Its number
+ * with the sub-operation, if that is in rdi; the caller's address, if it came by the hypercall page.
+ */
+.Lhypercall_timed:
+    mov     %rax, %r10
+    mov     32(%rsp), %r11d
+    cmp     $NR_HYPERCALLS, %r11d
+    jae     1f
+    lea     site_sub_masks(%rip), %rdx
+    movzbl  (%rdx, %r11), %edx
+    and     64(%rsp), %edx
+    shl     $8, %edx
+    or      %edx, %r11d
+1:  or      HOT(SITE_BASE, 15), %r11
+    mov     80(%rsp), %rcx
+    mov     %rcx, %rdx
+    sub     HOT(HYPERCALL_PAGE, 15), %rdx
+    cmp     $PAGE_SIZE, %rdx
+    jae     .Lhypercall_no_caller
+    mov     104(%rsp), %rdx
+    movabs  $HYPERVISOR_VIRT_END_, %rax
+    cmp     %rax, %rdx
+    jb      .Lhypercall_no_caller
+.Lhc: mov   (%rdx), %rcx
+    EXTABLE .Lhc, .Lhypercall_no_caller
+.Lhypercall_no_caller:
+    SITE_FIND 15
+    mov     %rdx, %rcx
+    rdtsc
+    shl     $32, %rdx
+    or      %rdx, %rax
+    sub     HOT(SITE_ENTRY, 15), %rax
+    SITE_ADD %rcx, OWN
+    mov     %r10, %rax
+    testl   $HOT_SITES_OPEN, HOT(FLAGS, 15)
+    jz      .Lhypercall_exit_timed
+    lock andb $~(HOT_SITES_OPEN >> 24), HOT(FLAGS + 3, 15)
+    jmp     .Lhypercall_exit_timed
 
 /* Recorded, then as any other.  What C clobbers comes back from the frame. */
 .Lhypercall_traced:
@@ -159,78 +254,138 @@ entry_syscall:
 
 /* A system call of user mode with a flag up: of those, tracing has no record of it to make. */
 .Luser_not_plain:
-    cmpl    $HOT_TRACE, HOT(FLAGS, 2)
-    je      .Lbounce
-    jmp     .Lslow_syscall
+    testl   $~(HOT_TRACE | HOT_SITES), HOT(FLAGS, 2)
+    jnz     .Lslow_syscall
+    testl   $HOT_SITES_EXACT, HOT(FLAGS, 2)
+    jnz     .Lbounce_timed
+    decl    HOT(SITE_COUNTDOWN, 2)
+    jz      .Lbounce_sample
+    jmp     .Lbounce
 
 /*
  * The iret hypercall.  On the guest's stack: rax, r11, rcx, flags (VGCF_*), rip, cs, rflags, rsp,
  * ss.  The lean path is a return to user mode with events unmasked and nothing odd.  What is
  * checked is read once, to our own stack, since another vCPU may write to the guest's.
  */
-.Liret:
-    cmpl    $HOT_KERNEL, HOT(FLAGS, 2)
-    jne     .Liret_not_plain
-.Liret_plain:
+.macro IRET timed
+    .if \timed
+    mov     HOT(SITE_IRET_ROW, 2), %rax
+    cmp     %rcx, (%rax)
+    jne     .Liret_no_row
+    mov     %rdx, HOT(SITE_RDX, 2)
+    SITE_STAMP(SITE_ENTRY, 2)
+    .endif
     mov     (%rsp), %rcx
     movabs  $HYPERVISOR_VIRT_END_, %rax
     cmp     %rax, %rcx
-    jb      .Lslow_iret
-.Li0: cmpq  $0, 24(%rcx)
-    jne     .Lslow_iret
-.Li1: pushq 64(%rcx)
-.Li2: pushq 56(%rcx)
-.Li3: pushq 48(%rcx)
-.Li4: pushq 40(%rcx)
-.Li5: pushq 32(%rcx)
+    jb      .Lslow\@
+.Li0\@: cmpq  $0, 24(%rcx)
+    jne     .Lslow\@
+.Li1\@: pushq 64(%rcx)
+.Li2\@: pushq 56(%rcx)
+.Li3\@: pushq 48(%rcx)
+.Li4\@: pushq 40(%rcx)
+.Li5\@: pushq 32(%rcx)
     mov     16(%rsp), %rax
     and     $~X86_EFLAGS_FREE, %rax
     cmp     $X86_EFLAGS_GUEST_ENTRY, %rax
-    jne     .Lslow_iret_5
+    jne     .Lslow_5\@
     mov     8(%rsp), %eax
     and     $3, %eax
     cmp     $3, %eax
-    jne     .Lslow_iret_5
-.Li6: pushq 0(%rcx)
-.Li7: mov   8(%rcx), %r11
-.Li8: mov   16(%rcx), %rcx
+    jne     .Lslow_5\@
+    .if \timed
+    TIMED_IRET
+    .endif
+.Li6\@: pushq 0(%rcx)
+.Li7\@: mov   8(%rcx), %r11
+.Li8\@: mov   16(%rcx), %rcx
     mov     HOT(INFO, 8), %rax
     movb    $0, VCPUINFO_MASK(%rax)
     cmpb    $0, (%rax)
-    jne     .Lslow_iret_pending
+    jne     .Lslow_pending\@
     mov     HOT(USER_CR3, 8), %rax
     mov     %rax, %cr3
     movb    $0, HOT(FLAGS, 8)
     pop     %rax
     swapgs
-    .globl  iret_lean
-iret_lean:
+iret_lean_\timed:
     iretq
 
-    EXTABLE .Li0, .Lslow_iret
-    EXTABLE .Li1, .Lslow_iret
-    EXTABLE .Li2, .Liret_fault_1
-    EXTABLE .Li3, .Liret_fault_2
-    EXTABLE .Li4, .Liret_fault_3
-    EXTABLE .Li5, .Liret_fault_4
-    EXTABLE .Li6, .Lslow_iret_5
-    EXTABLE .Li7, .Lslow_iret_6
-    EXTABLE .Li8, .Lslow_iret_6
-    EXTABLE iret_lean, iret_failed
-.Lslow_iret_pending:
+    EXTABLE .Li0\@, .Lslow\@
+    EXTABLE .Li1\@, .Lslow\@
+    EXTABLE .Li2\@, .Lslow_1\@
+    EXTABLE .Li3\@, .Lslow_2\@
+    EXTABLE .Li4\@, .Lslow_3\@
+    EXTABLE .Li5\@, .Lslow_4\@
+    EXTABLE .Li6\@, .Lslow_5\@
+    EXTABLE .Li7\@, .Lslow_6\@
+    EXTABLE .Li8\@, .Lslow_6\@
+    EXTABLE iret_lean_\timed, iret_failed
+.Lslow_pending\@:
     movb    $1, VCPUINFO_MASK(%rax)
-.Lslow_iret_6:
+.Lslow_6\@:
     add     $8, %rsp
-.Lslow_iret_5:
+.Lslow_5\@:
     add     $8, %rsp
-.Liret_fault_4:
+.Lslow_4\@:
     add     $8, %rsp
-.Liret_fault_3:
+.Lslow_3\@:
     add     $8, %rsp
-.Liret_fault_2:
+.Lslow_2\@:
     add     $8, %rsp
-.Liret_fault_1:
+.Lslow_1\@:
     add     $8, %rsp
+.Lslow\@:
+    .if \timed
+    mov     HOT(SITE_RDX, 2), %rdx
+    movl    $1, HOT(SITE_COUNTDOWN, 2)  /* C's sites_due() finds it due again */
+    .endif
+    jmp     .Lslow_iret
+.endm
+
+/*
+ * Count what ends here: the bounce, up to this entry, and the iret itself, up to here (what is left of
+ * it is 11 instructions).  Five words of frame are pushed; rcx is the guest's stack pointer.
+ */
+.macro TIMED_IRET
+    cmpb    $0, HOT_HIGH(BOUNCE_KEY, 7)
+    je      .Lno_bounce\@
+    mov     HOT(BOUNCE_KEY, 7), %r11
+    mov     HOT(BOUNCE_ADDRESS, 7), %rcx
+    SITE_FIND 7
+    mov     HOT(SITE_ENTRY, 7), %rax
+    sub     HOT(BOUNCE_ENTRY, 7), %rax
+    SITE_ADD %rdx, BOUNCED
+    mov     HOT(BOUNCE_COST, 7), %eax
+    SITE_ADD %rdx, OWN
+    movb    $0, HOT_HIGH(BOUNCE_KEY, 7)
+.Lno_bounce\@:
+    rdtsc
+    shl     $32, %rdx
+    or      %rdx, %rax
+    sub     HOT(SITE_ENTRY, 7), %rax
+    mov     HOT(SITE_IRET_ROW, 7), %rcx
+    SITE_ADD %rcx, OWN
+    mov     HOT(SITE_RDX, 7), %rdx
+    mov     40(%rsp), %rcx
+.endm
+
+.Liret:
+    cmpl    $HOT_KERNEL, HOT(FLAGS, 2)
+    jne     .Liret_not_plain
+    decl    HOT(SITE_COUNTDOWN, 2)
+    jz      .Liret_sample
+.Liret_plain:
+    IRET 0
+.Liret_timed:
+    IRET 1
+
+.Liret_sample:
+    mov     HOT(SITE_PERIOD, 2), %eax
+    mov     %eax, HOT(SITE_COUNTDOWN, 2)
+    jmp     .Liret_timed
+
 .Lslow_iret:
     mov     $HYPERCALL_IRET, %eax
     push    %r11
@@ -243,10 +398,30 @@ iret_lean:
     call    do_slow_iret
     jmp     exit_to_guest
 
-/* Recorded, then as any other: rax, rcx and r11 come from the guest's frame. */
+/* Where this iret hypercall is called from has no row known: rcx is the address. */
+.Liret_no_row:
+    push    %r11
+    push    %rcx
+    push    %rdx
+    mov     $HYPERCALL_IRET, %r11d
+    or      HOT(SITE_BASE, 5), %r11
+    call    site_find_slow
+    mov     %rdx, HOT(SITE_IRET_ROW, 5)
+    pop     %rdx
+    pop     %rcx
+    pop     %r11
+    jmp     .Liret_timed
+
+/*
+ * A sample's way back to user mode is C's; exact, and recorded: then as any other (rax, rcx and r11
+ * come from the guest's frame).
+ */
 .Liret_not_plain:
-    cmpl    $HOT_KERNEL | HOT_TRACE, HOT(FLAGS, 2)
-    jne     .Lslow_syscall
+    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT), HOT(FLAGS, 2)
+    jnz     .Lslow_syscall
+    testl   $HOT_TRACE, HOT(FLAGS, 2)
+    jz      .Liret_timed
+    push    %rcx
     push    %rdi
     push    %rsi
     push    %rdx
@@ -260,6 +435,9 @@ iret_lean:
     pop     %rdx
     pop     %rsi
     pop     %rdi
+    pop     %rcx
+    testl   $HOT_SITES_EXACT, HOT(FLAGS, 2)
+    jnz     .Liret_timed
     jmp     .Liret_plain
 
 /* A full frame and C: system calls and irets that are not plain. */
@@ -303,5 +481,7 @@ entry_sysenter:
     mov     %rsp, %rdi
     call    do_sysenter
     jmp     exit_to_guest
+
+    SITES_SLOW
 
     .section .note.GNU-stack, "", @progbits

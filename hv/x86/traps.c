@@ -15,6 +15,7 @@
 #include "hv/mm.h"
 #include "hv/percpu.h"
 #include "hv/sched.h"
+#include "hv/sites.h"
 #include "hv/trace.h"
 #include "hv/vcpu.h"
 #include "hv/watchdog.h"
@@ -49,8 +50,10 @@ static void guest_page_fault(struct cpu_user_regs *regs)
     uint32_t code = regs->error_code;
 
     if ((code & (PFEC_P | PFEC_W)) == (PFEC_P | PFEC_W) && vcpu_in_kernel(current()) &&
-        ptwr_fault(regs, va))
+        ptwr_fault(regs, va)) {
+        sites_label(RADON_SITE_EMULATION, RADON_EMUL_PTWR);
         return;
+    }
     bounce_page_fault(regs, code, va);
 }
 
@@ -72,12 +75,18 @@ static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
         guest_page_fault(regs);
         return;
     case X86_GP:
-        if (software_interrupt(regs) || emulate_privop(regs))
+        if (software_interrupt(regs))
             return;
+        if (emulate_privop(regs)) {
+            sites_label(RADON_SITE_EMULATION, RADON_EMUL_PRIVOP);
+            return;
+        }
         break;
     case X86_UD:
-        if (emulate_forced(regs))
+        if (emulate_forced(regs)) {
+            sites_label(RADON_SITE_EMULATION, RADON_EMUL_FORCED);
             return;
+        }
         break;
     case X86_NM:
         fpu_not_available();
@@ -106,10 +115,23 @@ static void hypervisor_fault(struct cpu_user_regs *regs, unsigned int vector)
     machine_halt(true);
 }
 
+/* What it is: as far as the vector says so; emulations name themselves later. */
+static void enter_site(const struct cpu_user_regs *regs, unsigned int vector)
+{
+    if (vector == X86_PF)
+        sites_enter(RADON_SITE_PAGE_FAULT, regs->error_code & 31, regs->rip);
+    else if (vector < 32 || vector == VECTOR_SYSCALL32)
+        sites_enter(RADON_SITE_TRAP, vector, regs->rip);
+    else
+        sites_enter(RADON_SITE_INTERRUPT, vector, 0);
+}
+
 void do_trap(struct cpu_user_regs *regs)
 {
     unsigned int vector = regs->entry_vector;
 
+    if (guest_mode(regs))
+        enter_site(regs, vector);
     if (vector >= 32 && vector != VECTOR_SYSCALL32) {
         do_irq(regs, vector);
         return;
@@ -196,4 +218,5 @@ void guest_exit_work(struct cpu_user_regs *regs)
         if (!(READ_ONCE(v->hot->flags) & HOT_WORK))
             break;
     }
+    sites_close();
 }

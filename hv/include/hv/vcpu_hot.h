@@ -25,6 +25,10 @@
 #define HOT_ODD_IOPL        0x00200000 /* frames show the I/O privilege level (vm_assist) */
 #define HOT_ODD_NMI         0x00080000 /* an NMI is to be delivered */
 #define HOT_TRACE           0x01000000 /* byte 3: entries are recorded (hv/trace) */
+#define HOT_SITES_EXACT     0x02000000 /* every entry is timed (hv/trace/sites.c) */
+#define HOT_SITES_OPEN      0x04000000 /* this entry is a sample: it is timed */
+#define HOT_SITES_BOUNCE    0x08000000 /* a sample is with the guest kernel: its iret is timed */
+#define HOT_SITES           (HOT_SITES_EXACT | HOT_SITES_OPEN | HOT_SITES_BOUNCE)
 
 #ifndef __ASSEMBLER__
 
@@ -48,7 +52,18 @@ struct vcpu_hot {
     struct vcpu *vcpu;
     struct cpu *cpu;            /* where it runs, or ran last */
     uint64_t scratch;
-    uint64_t reserved[3];
+
+    /* Hot sites (hv/trace/sites.c).  The kind in a key is 0 while there is no such entry. */
+    uint32_t site_countdown;    /* entries up to the next sample */
+    uint32_t site_period;
+    struct site_row *site_rows; /* the table of the CPU where it runs */
+    uint64_t site_key, site_address, site_entry; /* the entry it is in: what, where, TSC */
+    uint64_t bounce_key, bounce_address, bounce_entry; /* the one that the guest kernel works on */
+    uint64_t bounce_cost;       /* of that one up to the return to the guest kernel; 32 bits */
+    uint64_t hypercall_page;    /* guest virtual address, or 0 */
+    uint64_t site_rdx;          /* scratch */
+    uint64_t site_base;         /* of hypercalls' keys: domain and kind */
+    struct site_row *site_iret_row; /* of its iret hypercalls, which are all made at one place */
 };
 
 /* Bytes change one by one, since each has its own writers; byte 2 from other CPUs in rare cases. */

@@ -116,19 +116,21 @@ struct radon_trace_read { /* mode OFF or FLIGHT */
  * Cost, in cycles: `total`, `max` and `cost` count from entry to return to the guest.  For entries from
  * guest user mode that were given to the guest kernel, `bounced`, `bounced_total` and `bounced_cost`
  * count from entry to the guest kernel's iret back to user mode; entries after which the guest kernel
- * switched stacks (another task came back) are not in them.
+ * switched stacks (another task went on) are not in them.  An entry is counted when it is over: of one
+ * given to the guest kernel that is at its iret, or when the kernel switches stacks.
  *
  * Bin i of a histogram counts costs c with floor(log2(c)) == i + 4; bin 0 also those below, the last
  * one those above.
  */
 enum radon_site_kind {
-    RADON_SITE_SYSCALL = 0,    /* number: rax.  address: behind the SYSCALL instruction */
-    RADON_SITE_HYPERCALL = 1,  /* number: hypercall | sub-operation << 8 where a register has it.
+    RADON_SITE_NONE = 0,
+    RADON_SITE_SYSCALL = 1,    /* number: eax.  address: behind the SYSCALL instruction */
+    RADON_SITE_HYPERCALL = 2,  /* number: hypercall | sub-operation << 8 where a register has it.
                                   address: of the caller, if it came by the hypercall page */
-    RADON_SITE_TRAP = 2,       /* number: vector; exceptions other than the following two.  rip */
-    RADON_SITE_PAGE_FAULT = 3, /* number: error code, bits 0-4.  rip */
-    RADON_SITE_EMULATION = 4,  /* number: enum radon_emulation.  rip */
-    RADON_SITE_INTERRUPT = 5,  /* number: vector; of the hardware, while the guest ran.  address: 0 */
+    RADON_SITE_TRAP = 3,       /* number: vector; exceptions other than the following two.  rip */
+    RADON_SITE_PAGE_FAULT = 4, /* number: error code, bits 0-4.  rip */
+    RADON_SITE_EMULATION = 5,  /* number: enum radon_emulation.  rip */
+    RADON_SITE_INTERRUPT = 6,  /* number: vector; of the hardware, while the guest ran.  address: 0 */
     RADON_SITE_KINDS,
 };
 
@@ -142,7 +144,8 @@ enum radon_emulation {
 #define RADON_SITE_BINS 24u
 
 struct radon_site {
-    uint64_t address;       /* guest virtual; 0 in an overflow row, which has the kind's evicted rows */
+    uint64_t address;       /* guest virtual; 0 in an overflow row, which has what was evicted of
+                               the domain's rows of that kind */
     uint32_t number;
     uint8_t kind;           /* enum radon_site_kind */
     uint8_t flags;          /* RADON_SITE_* */
@@ -150,7 +153,7 @@ struct radon_site {
     uint64_t count;         /* entries (exact), or samples of them (sampled) */
     uint64_t total, max;
     uint64_t bounced, bounced_total, bounced_max;
-    uint32_t cost[RADON_SITE_BINS], bounced_cost[RADON_SITE_BINS];
+    uint32_t cost[RADON_SITE_BINS], bounced_cost[RADON_SITE_BINS]; /* modulo 2^32 */
 };
 
 #define RADON_SITE_OVERFLOW 1u
