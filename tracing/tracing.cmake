@@ -2,8 +2,9 @@
 # Reading recordings: a library, and radon-trace, static so that it runs in any domain 0.
 
 add_library(radon_trace_reader STATIC
-    tracing/reader/reader.c tracing/reader/catalogue.c tracing/reader/counts.c)
-target_include_directories(radon_trace_reader PRIVATE ${CMAKE_SOURCE_DIR}/hv/include)
+    tracing/reader/reader.c tracing/reader/catalogue.c tracing/reader/values.c
+    tracing/reader/names.c tracing/reader/calls.c tracing/reader/counts.c)
+target_include_directories(radon_trace_reader PUBLIC ${CMAKE_SOURCE_DIR}/hv/include)
 target_compile_options(radon_trace_reader PRIVATE -std=gnu11 -Wall -Wextra -Werror)
 set_target_properties(radon_trace_reader PROPERTIES
     ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)

@@ -22,26 +22,14 @@
 static inline __attribute__((unused)) void events_are_distinct(uint32_t id)
 {
     switch (id) {
-#define EVENT1(name, id, t1, f1, text) NOT_ANOTHERS(name, id)
-#define EVENT2(name, id, t1, f1, t2, f2, text) NOT_ANOTHERS(name, id)
-#define EVENT3(name, id, t1, f1, t2, f2, t3, f3, text) NOT_ANOTHERS(name, id)
+#define EVENT(name, id, fields, text) NOT_ANOTHERS(name, id)
 #define EVENT_VAR(name, id, text) NOT_ANOTHERS(name, id)
 #include "../../tracing/events.def"
-#undef EVENT1
-#undef EVENT2
-#undef EVENT3
-#undef EVENT_VAR
     }
 }
-#define EVENT1(name, id, t1, f1, text) FITS(name)
-#define EVENT2(name, id, t1, f1, t2, f2, text) FITS(name)
-#define EVENT3(name, id, t1, f1, t2, f2, t3, f3, text) FITS(name)
+#define EVENT(name, id, fields, text) FITS(name)
 #define EVENT_VAR(name, id, text)
 #include "../../tracing/events.def"
-#undef EVENT1
-#undef EVENT2
-#undef EVENT3
-#undef EVENT_VAR
 
 uint32_t trace_mask;
 uint64_t trace_notify_cpus;

@@ -3,8 +3,8 @@
  * Recordings from rubbish: no crash, an end, every byte accounted for, every record counted once.
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv/include \
- *       tests/fuzz/fuzz_trace_reader.c tracing/reader/reader.c tracing/reader/catalogue.c \
- *       tracing/reader/counts.c -o fuzz_trace_reader
+ *       tests/fuzz/fuzz_trace_reader.c tracing/reader/{reader,catalogue,values,names,calls,counts}.c \
+ *       -o fuzz_trace_reader
  */
 #include <stdlib.h>
 #include <string.h>

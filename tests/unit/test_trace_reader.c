@@ -74,6 +74,9 @@ static size_t put_call(struct file *f, uint32_t nr)
     return put_event(f, TRC_PV_HYPERCALL_V2, 2, nr | (uint32_t)TRC_PV_HYPERCALL_V2_ARG_32(0), 7u);
 }
 
+/* Hypercall 17 with 7 as its first argument. */
+#define PAGESIZE_ROW (TRACE_ROW_HYPERCALL + TRACE_HYPERCALLS + 1 + TRACE_OP_xen_version_pagesize)
+
 static size_t put_runstate(struct file *f, uint32_t from, uint32_t to, uint32_t domain,
                            uint32_t vcpu)
 {
@@ -158,7 +161,7 @@ static void test_whole(void **state)
         read_it(&f);
         assert_int_equal(nr_defects, 0);
         assert_int_equal(counts->records, 30);
-        assert_int_equal(counts->total[TRACE_ROW_HYPERCALL + 17], 30);
+        assert_int_equal(counts->total[PAGESIZE_ROW], 30);
         assert_int_equal(counts->first_tsc, 10);
         assert_int_equal(counts->last_tsc, 200);
     }
@@ -437,10 +440,10 @@ static void test_lines(void **state)
     expect_line((struct trace_record){ .event = TRC_PV_HYPERCALL_V2, .words = 4,
                                        .data = { 1 | TRC_PV_HYPERCALL_V2_ARG_64(0) |
                                                  TRC_PV_HYPERCALL_V2_ARG_32(2), 5, 6, 9 } },
-                "hypercall:mmu_update a0=0x600000005 a2=0x9");
+                "hypercall:mmu_update req=0x600000005 done=0x9");
     expect_line((struct trace_record){ .event = TRC_PV_HYPERCALL_V2, .words = 1,
                                        .data = { 1 | TRC_PV_HYPERCALL_V2_ARG_64(0) } },
-                "hypercall:mmu_update a0=?");
+                "hypercall:mmu_update ...");
     expect_line((struct trace_record){ .event = TRC_PV_PAGE_FAULT | TRC_64_FLAG, .words = 5,
                                        .data = { 1, 0, 2, 0xff, 3 } },
                 "trap:page_fault rip=0x1 address=0xff00000002 error_code=0x3");
@@ -450,7 +453,15 @@ static void test_lines(void **state)
                 "event:unknown event=0x0081001 data: 000000ab");
     expect_line((struct trace_record){ .event = TRC_SCHED_RUNSTATE_CHANGE | 2 << 8 | 1 << 4,
                                        .words = 1, .data = { 7 << 16 | 4 } },
-                "runstate:runnable d7v4 was=blocked");
+                "runstate:runnable vcpu=d7v4 was=blocked");
+}
+
+/* Rows of events that are counted in rows of another kind. */
+static bool is_used(unsigned int row)
+{
+    char text[192];
+
+    return row < TRACE_ROW_EVENT || row >= TRACE_ROW_UNKNOWN || trace_row_text(row, text);
 }
 
 /* No two rows have one name. */
@@ -461,8 +472,9 @@ static void test_names(void **state)
     (void)state;
     for (unsigned int i = 0; i < TRACE_ROWS; i++) {
         trace_row_name(i, names[i]);
-        for (unsigned int k = 0; k < i; k++)
-            assert_string_not_equal(names[i], names[k]);
+        for (unsigned int k = 0; k < i && is_used(i); k++)
+            if (is_used(k))
+                assert_string_not_equal(names[i], names[k]);
     }
 }
 

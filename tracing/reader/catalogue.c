@@ -1,71 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 #include "catalogue.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-/* Words that a field takes. */
-#define WORDS_u32 1
-#define WORDS_u64 2
+#include "names.h"
+#include "public/radon.h"
 
-struct field {
-    const char *name;
-    unsigned int words;
+const struct trace_type_info trace_types[TRACE_TYPES] = {
+#define TRACE_TYPE(name, representation, show) { #name, sizeof(representation) / 4, TRACE_SHOW_##show },
+#include "../types.def"
+#undef TRACE_TYPE
 };
 
-static const struct event {
-    const char *name, *text;
-    struct field fields[3];             /* none: written by hand */
-} events[TRACE_EVENTS] = {
-#define FIELD(type, field) { #field, WORDS_##type }
-#define EVENT1(name, id, t1, f1, text) { #name, text, { FIELD(t1, f1) } },
-#define EVENT2(name, id, t1, f1, t2, f2, text) { #name, text, { FIELD(t1, f1), FIELD(t2, f2) } },
-#define EVENT3(name, id, t1, f1, t2, f2, t3, f3, text)                                             \
-    { #name, text, { FIELD(t1, f1), FIELD(t2, f2), FIELD(t3, f3) } },
-#define EVENT_VAR(name, id, text) { #name, text, { { 0 } } },
+/* What a field adds to the number of words and of fields. */
+enum {
+#define TRACE_TYPE(name, representation, show) WORDS_##name = sizeof(representation) / 4,
+#include "../types.def"
+#undef TRACE_TYPE
+};
+
+enum {
+#define FIELD(type, field) +WORDS_##type
+#define EVENT(name, id, fields, text) WORDS_OF_##name = 0 fields,
+#define EVENT_VAR(name, id, text)
 #include "../events.def"
-#undef EVENT1
-#undef EVENT2
-#undef EVENT3
-#undef EVENT_VAR
 };
 
-static const struct {
-    const char *name;
-    unsigned int args;
-} hypercalls[TRACE_HYPERCALLS] = {
-#define HYPERCALL(nr, name, handler, nargs, doc) [nr] = { #name, nargs },
-#include "public/hypercalls.def"
-#undef HYPERCALL
+enum {
+#define FIELD(type, field) +1
+#define EVENT(name, id, fields, text) FIELDS_OF_##name = 0 fields,
+#define EVENT_VAR(name, id, text)
+#include "../events.def"
 };
 
-/* AMD APM volume 2, table 8-1; vectors without a name there are reserved. */
-static const char *const vectors[TRACE_VECTORS] = {
-    [0] = "divide_error", [1] = "debug", [2] = "nmi", [3] = "breakpoint", [4] = "overflow",
-    [5] = "bound_range", [6] = "invalid_opcode", [7] = "device_not_available",
-    [8] = "double_fault", [9] = "coprocessor_overrun", [10] = "invalid_tss",
-    [11] = "segment_not_present", [12] = "stack", [13] = "general_protection",
-    [14] = "page_fault", [16] = "x87_error", [17] = "alignment_check", [18] = "machine_check",
-    [19] = "simd_error", [21] = "control_protection",
+const struct trace_event_info trace_events[TRACE_EVENTS] = {
+#define FIELD(type, field) { #field, TRACE_TYPE_##type },
+#define EVENT(name, id, fields, text)                                                              \
+    { #name, text, id, WORDS_OF_##name, FIELDS_OF_##name, { fields } },
+#define EVENT_VAR(name, id, text) { #name, text, id, 0, 0, { { 0 } } },
+#include "../events.def"
 };
 
-static const char *const runstates[TRACE_RUNSTATES] = { "running", "runnable", "blocked",
-                                                        "offline" };
-
-/* Events that a report calls by another name than the catalogue. */
-static const char *const event_names[TRACE_EVENTS] = {
-    [TRACE_EV_pv_forced_invalid_op] = "emulation:forced_invalid_op",
-    [TRACE_EV_pv_emulate_privop] = "emulation:privop",
-    [TRACE_EV_pv_ptwr_emulation] = "emulation:ptwr",
-    [TRACE_EV_lost_records] = "trace:lost_records",
-};
-
-/* ------------------------------------------------------------------ what a record is */
+/* ------------------------------------------------------------------ events */
 
 /* The parameters in a runstate change's number: old state in bits 8-9, new in 4-5. */
 #define RUNSTATE_PARAMETERS 0x330u
 
-static int event_index(uint32_t event)
+int trace_event_find(uint32_t event)
 {
     if ((event & ~RUNSTATE_PARAMETERS) == TRC_SCHED_RUNSTATE_CHANGE)
         return TRACE_EV_runstate_change;
@@ -73,81 +54,96 @@ static int event_index(uint32_t event)
 #define KNOWN(name, id)                                                                            \
     case id:                                                                                       \
         return TRACE_EV_##name;
-#define EVENT1(name, id, t1, f1, text) KNOWN(name, id)
-#define EVENT2(name, id, t1, f1, t2, f2, text) KNOWN(name, id)
-#define EVENT3(name, id, t1, f1, t2, f2, t3, f3, text) KNOWN(name, id)
+#define EVENT(name, id, fields, text) KNOWN(name, id)
 #define EVENT_VAR(name, id, text) KNOWN(name, id)
 #include "../events.def"
-#undef EVENT1
-#undef EVENT2
-#undef EVENT3
-#undef EVENT_VAR
     }
     return -1;
 }
 
-bool trace_runstate_of(const struct trace_record *rec, struct trace_runstate *change)
+const char *trace_event_label(unsigned int ev, char buf[TRACE_NAME_MAX])
 {
-    if ((rec->event & ~RUNSTATE_PARAMETERS) != TRC_SCHED_RUNSTATE_CHANGE || rec->words < 1)
-        return false;
-    change->from = rec->event >> 8 & 3;
-    change->to = rec->event >> 4 & 3;
-    change->vcpu = (uint16_t)rec->data[0];
-    change->domain = (uint16_t)(rec->data[0] >> 16);
-    return true;
+    const char *name = trace_event_labels[ev] ? trace_event_labels[ev] : trace_events[ev].name;
+    char *underline;
+
+    snprintf(buf, TRACE_NAME_MAX, "%s", name);
+    underline = trace_event_labels[ev] ? NULL : strchr(buf, '_');
+    if (underline)
+        *underline = ':';
+    return buf;
 }
 
-bool trace_lost_of(const struct trace_record *rec, struct trace_lost *lost)
+/* `name` is `whole`, or the part of it before a colon. */
+static bool names_it(const char *name, const char *whole)
 {
-    if (rec->event != TRC_LOST_RECORDS || rec->words < 4)
-        return false;
-    lost->count = rec->data[0];
-    lost->domain = (uint16_t)rec->data[1];
-    lost->vcpu = (uint16_t)(rec->data[1] >> 16);
-    lost->since = rec->data[2] | (uint64_t)rec->data[3] << 32;
-    return true;
+    size_t n = strlen(name);
+
+    return !strncmp(name, whole, n) && (!whole[n] || whole[n] == ':');
 }
 
-static unsigned int call_row(unsigned int first, const struct trace_record *rec)
+bool trace_events_named(const char *name, uint64_t *bits)
 {
-    uint32_t nr;
+    char label[TRACE_NAME_MAX];
+    bool any = false;
+
+    for (unsigned int ev = 0; ev < TRACE_EVENTS; ev++)
+        if (!strcmp(name, "all") || names_it(name, trace_event_label(ev, label))) {
+            bits[ev / 64] |= UINT64_C(1) << ev % 64;
+            any = true;
+        }
+    for (unsigned int row = 0; !any && row < TRACE_ROW_EVENT; row++)
+        if (!strcmp(name, trace_row_name(row, label))) {
+            int ev = trace_row_event(row);
+
+            bits[ev / 64] |= UINT64_C(1) << ev % 64;
+            any = true;
+        }
+    return any;
+}
+
+/* ------------------------------------------------------------------ rows */
+
+static unsigned int call_row(unsigned int first, uint32_t nr, bool has_op, uint32_t number)
+{
+    int op = has_op ? trace_op_find(nr, number) : -1;
+
+    if (op >= 0)
+        return first + TRACE_HYPERCALLS + 1 + (unsigned int)op;
+    return first + (nr < TRACE_HYPERCALLS ? nr : TRACE_HYPERCALLS);
+}
+
+static unsigned int hypercall_row(unsigned int first, const struct trace_record *rec)
+{
+    uint32_t nr, arg0;
+    bool has_op;
 
     if (rec->words < 1)
         return TRACE_ROW_MALFORMED;
     nr = rec->data[0] & ~(uint32_t)TRC_PV_HYPERCALL_V2_ARG_MASK;
-    return first + (nr < TRACE_HYPERCALLS ? nr : TRACE_HYPERCALLS);
-}
-
-static unsigned int trap_row(const struct trace_record *rec)
-{
-    uint32_t vector;
-
-    if (rec->words < 3)
-        return TRACE_ROW_MALFORMED;
-    vector = rec->data[2] & 0x7fff;
-    return TRACE_ROW_TRAP + (vector < TRACE_VECTORS ? vector : TRACE_VECTORS);
-}
-
-static unsigned int words_needed(const struct event *e)
-{
-    return e->fields[0].words + e->fields[1].words + e->fields[2].words;
+    arg0 = rec->data[0] >> 20 & 3;
+    has_op = nr < TRACE_HYPERCALLS && trace_calls[nr].where == FIRST && arg0 && rec->words > arg0;
+    return call_row(first, nr, has_op, has_op ? rec->data[1] & trace_calls[nr].mask : 0);
 }
 
 unsigned int trace_row_of(const struct trace_record *rec)
 {
-    int ev = event_index(rec->event);
+    int ev = trace_event_find(rec->event);
+    uint32_t vector;
 
     if (ev < 0)
         return TRACE_ROW_UNKNOWN;
-    if (rec->words < words_needed(&events[ev]))
+    if (rec->words < trace_events[ev].words)
         return TRACE_ROW_MALFORMED;
     switch (ev) {
     case TRACE_EV_pv_hypercall:
-        return call_row(TRACE_ROW_HYPERCALL, rec);
+        return hypercall_row(TRACE_ROW_HYPERCALL, rec);
     case TRACE_EV_pv_subcall:
-        return call_row(TRACE_ROW_SUBCALL, rec);
+        return hypercall_row(TRACE_ROW_SUBCALL, rec);
+    case TRACE_EV_operation:
+        return call_row(TRACE_ROW_OPERATION, rec->data[0], true, rec->data[1]);
     case TRACE_EV_pv_trap:
-        return trap_row(rec);
+        vector = rec->data[2] & 0x7fff;
+        return TRACE_ROW_TRAP + (vector < TRACE_VECTORS ? vector : TRACE_VECTORS);
     case TRACE_EV_pv_page_fault:
         return TRACE_ROW_TRAP + 14;
     case TRACE_EV_runstate_change:
@@ -155,13 +151,27 @@ unsigned int trace_row_of(const struct trace_record *rec)
     case TRACE_EV_lost_records:
         if (rec->words < 4)
             return TRACE_ROW_MALFORMED;
-        return TRACE_ROW_EVENT + (unsigned int)ev;
-    default:
-        return TRACE_ROW_EVENT + (unsigned int)ev;
+        break;
     }
+    return TRACE_ROW_EVENT + (unsigned int)ev;
 }
 
-/* ------------------------------------------------------------------ names */
+int trace_row_event(unsigned int row)
+{
+    if (row < TRACE_ROW_SUBCALL)
+        return TRACE_EV_pv_hypercall;
+    if (row < TRACE_ROW_OPERATION)
+        return TRACE_EV_pv_subcall;
+    if (row < TRACE_ROW_TRAP)
+        return TRACE_EV_operation;
+    if (row < TRACE_ROW_RUNSTATE)
+        return row == TRACE_ROW_TRAP + 14 ? TRACE_EV_pv_page_fault : TRACE_EV_pv_trap;
+    if (row < TRACE_ROW_EVENT)
+        return TRACE_EV_runstate_change;
+    return row < TRACE_ROW_UNKNOWN ? (int)(row - TRACE_ROW_EVENT) : -1;
+}
+
+/* ------------------------------------------------------------------ names of rows */
 
 /* kind:name, or kind:number where there is no name, or kind:other for the row behind `count`. */
 static void name_of(char *buf, const char *kind, const char *name, unsigned int nr,
@@ -175,9 +185,20 @@ static void name_of(char *buf, const char *kind, const char *name, unsigned int 
         snprintf(buf, TRACE_NAME_MAX, "%s:%u", kind, nr);
 }
 
-static const char *hypercall_name(unsigned int nr)
+/* n: counted from the first row of calls of this kind */
+static void call_name(char *buf, const char *kind, unsigned int n)
 {
-    return nr < TRACE_HYPERCALLS ? hypercalls[nr].name : NULL;
+    if (n <= TRACE_HYPERCALLS) {
+        name_of(buf, kind, n < TRACE_HYPERCALLS ? trace_calls[n].name : NULL, n, TRACE_HYPERCALLS);
+    } else {
+        const struct trace_op *op = &trace_ops[n - TRACE_HYPERCALLS - 1];
+        const char *call = trace_calls[op->call].name;
+
+        if (call)
+            snprintf(buf, TRACE_NAME_MAX, "%s:%s.%s", kind, call, op->name);
+        else
+            snprintf(buf, TRACE_NAME_MAX, "%s:%u.%s", kind, op->call, op->name);
+    }
 }
 
 const char *trace_row_name(unsigned int row, char buf[TRACE_NAME_MAX])
@@ -185,23 +206,19 @@ const char *trace_row_name(unsigned int row, char buf[TRACE_NAME_MAX])
     unsigned int n;
 
     if (row < TRACE_ROW_SUBCALL) {
-        n = row - TRACE_ROW_HYPERCALL;
-        name_of(buf, "hypercall", hypercall_name(n), n, TRACE_HYPERCALLS);
+        call_name(buf, "hypercall", row - TRACE_ROW_HYPERCALL);
+    } else if (row < TRACE_ROW_OPERATION) {
+        call_name(buf, "subcall", row - TRACE_ROW_SUBCALL);
     } else if (row < TRACE_ROW_TRAP) {
-        n = row - TRACE_ROW_SUBCALL;
-        name_of(buf, "subcall", hypercall_name(n), n, TRACE_HYPERCALLS);
+        call_name(buf, "operation", row - TRACE_ROW_OPERATION);
     } else if (row < TRACE_ROW_RUNSTATE) {
         n = row - TRACE_ROW_TRAP;
-        name_of(buf, "trap", n < TRACE_VECTORS ? vectors[n] : NULL, n, TRACE_VECTORS);
+        name_of(buf, "trap", n < TRACE_VECTORS ? trace_vector_names[n] : NULL, n, TRACE_VECTORS);
     } else if (row < TRACE_ROW_EVENT) {
         n = row - TRACE_ROW_RUNSTATE;
-        name_of(buf, "runstate", runstates[n], n, TRACE_RUNSTATES);
+        name_of(buf, "runstate", trace_runstate_names[n], n, TRACE_RUNSTATES);
     } else if (row < TRACE_ROW_UNKNOWN) {
-        n = row - TRACE_ROW_EVENT;
-        if (event_names[n])
-            snprintf(buf, TRACE_NAME_MAX, "%s", event_names[n]);
-        else
-            name_of(buf, "event", events[n].name, n, TRACE_EVENTS);
+        trace_event_label(row - TRACE_ROW_EVENT, buf);
     } else {
         name_of(buf, "event", row == TRACE_ROW_UNKNOWN ? "unknown" : "malformed", 0, 1);
     }
@@ -213,105 +230,57 @@ static bool has_row(unsigned int ev)
 {
     return ev != TRACE_EV_pv_hypercall && ev != TRACE_EV_pv_subcall && ev != TRACE_EV_pv_trap &&
            ev != TRACE_EV_pv_page_fault && ev != TRACE_EV_runstate_change &&
-           ev != TRACE_EV_wrap_buffer;
+           ev != TRACE_EV_operation && ev != TRACE_EV_wrap_buffer;
 }
 
-const char *trace_row_text(unsigned int row, char buf[128])
+static const char *call_text(const char *what, unsigned int n, bool in_memory, char buf[192])
+{
+    const struct trace_call *call;
+    int len;
+
+    if (n > TRACE_HYPERCALLS) {
+        const struct trace_op *op = &trace_ops[n - TRACE_HYPERCALLS - 1];
+
+        if (in_memory != (trace_calls[op->call].where == IN_MEMORY))
+            return NULL;
+        snprintf(buf, 192, "%s %u, operation %u", what, op->call, op->number);
+        return buf;
+    }
+    if (in_memory || n == TRACE_HYPERCALLS || !trace_calls[n].name)
+        return NULL;
+    call = &trace_calls[n];
+    len = snprintf(buf, 192, "%s %u(", what, n);
+    for (unsigned int i = 0; i < call->nr_args; i++)
+        len += snprintf(buf + len, 192 - (size_t)len, "%s%s", i ? ", " : "",
+                        call->args[i] ? call->args[i] : "?");
+    snprintf(buf + len, 192 - (size_t)len, ")");
+    return buf;
+}
+
+const char *trace_row_text(unsigned int row, char buf[192])
 {
     unsigned int n;
 
-    if (row < TRACE_ROW_TRAP) {
-        bool sub = row >= TRACE_ROW_SUBCALL;
-
-        n = row - (unsigned int)(sub ? TRACE_ROW_SUBCALL : TRACE_ROW_HYPERCALL);
-        if (!hypercall_name(n))
-            return NULL;
-        snprintf(buf, 128, "%s %u, arguments: %u", sub ? "in a multicall: number" : "number", n,
-                 hypercalls[n].args);
-    } else if (row < TRACE_ROW_RUNSTATE) {
+    if (row < TRACE_ROW_SUBCALL)
+        return call_text("hypercall", row - TRACE_ROW_HYPERCALL, false, buf);
+    if (row < TRACE_ROW_OPERATION)
+        return call_text("in a multicall: hypercall", row - TRACE_ROW_SUBCALL, false, buf);
+    if (row < TRACE_ROW_TRAP)
+        return call_text("in memory: hypercall", row - TRACE_ROW_OPERATION, true, buf);
+    if (row < TRACE_ROW_RUNSTATE) {
         n = row - TRACE_ROW_TRAP;
-        if (n >= TRACE_VECTORS || !vectors[n])
+        if (n >= TRACE_VECTORS || !trace_vector_names[n])
             return NULL;
-        snprintf(buf, 128, "vector %u, given to the guest kernel", n);
+        snprintf(buf, 192, "vector %u, given to the guest kernel", n);
     } else if (row < TRACE_ROW_EVENT) {
-        snprintf(buf, 128, "a vCPU becomes %s", runstates[row - TRACE_ROW_RUNSTATE]);
+        snprintf(buf, 192, "a vCPU becomes %s", trace_runstate_names[row - TRACE_ROW_RUNSTATE]);
     } else if (row < TRACE_ROW_UNKNOWN) {
         n = row - TRACE_ROW_EVENT;
         if (!has_row(n))
             return NULL;
-        snprintf(buf, 128, "%s", events[n].text);
+        snprintf(buf, 192, "%s", trace_events[n].text);
     } else {
         return NULL;
     }
     return buf;
-}
-
-/* ------------------------------------------------------------------ one record, for people */
-
-static void print_words(FILE *out, const struct trace_record *rec)
-{
-    for (unsigned int i = 0; i < rec->words; i++)
-        fprintf(out, " %08" PRIx32, rec->data[i]);
-}
-
-static void print_fields(FILE *out, const struct event *e, const struct trace_record *rec)
-{
-    unsigned int at = 0;
-
-    for (const struct field *f = e->fields; f < e->fields + 3 && f->name; f++) {
-        uint64_t value = rec->data[at];
-
-        if (f->words == 2)
-            value |= (uint64_t)rec->data[at + 1] << 32;
-        fprintf(out, " %s=0x%" PRIx64, f->name, value);
-        at += f->words;
-    }
-}
-
-/* Bits 20-31 of the first word say which arguments follow, in one word or two (public/trace.h). */
-static void print_call(FILE *out, const struct trace_record *rec)
-{
-    unsigned int at = 1;
-
-    for (unsigned int i = 0; i < 6; i++) {
-        unsigned int words = rec->data[0] >> (20 + 2 * i) & 3;
-        uint64_t value;
-
-        if (!words)
-            continue;
-        if (words == 3 || at + words > rec->words) {
-            fprintf(out, " a%u=?", i);
-            return;
-        }
-        value = rec->data[at];
-        if (words == 2)
-            value |= (uint64_t)rec->data[at + 1] << 32;
-        fprintf(out, " a%u=0x%" PRIx64, i, value);
-        at += words;
-    }
-}
-
-void trace_print_record(FILE *out, const struct trace_record *rec)
-{
-    unsigned int row = trace_row_of(rec);
-    struct trace_runstate change;
-    struct trace_lost lost;
-    char name[TRACE_NAME_MAX];
-
-    trace_row_name(row, name);
-    if (row >= TRACE_ROW_UNKNOWN) {
-        fprintf(out, "%s event=0x%07" PRIx32 " data:", name, rec->event);
-        print_words(out, rec);
-    } else if (trace_runstate_of(rec, &change)) {
-        fprintf(out, "%s d%uv%u was=%s", name, change.domain, change.vcpu, runstates[change.from]);
-    } else if (trace_lost_of(rec, &lost)) {
-        fprintf(out, "%s count=%" PRIu32 " d%uv%u since=%" PRIu64, name, lost.count, lost.domain,
-                lost.vcpu, lost.since);
-    } else if (row < TRACE_ROW_TRAP) {
-        fputs(name, out);
-        print_call(out, rec);
-    } else {
-        fputs(name, out);
-        print_fields(out, &events[event_index(rec->event)], rec);
-    }
 }

@@ -145,8 +145,8 @@ uint64_t counts_sum(const uint64_t *count, unsigned int first, unsigned int end)
 void counts_kind(unsigned int row, unsigned int *first, unsigned int *end)
 {
     static const unsigned int starts[] = {
-        TRACE_ROW_HYPERCALL, TRACE_ROW_SUBCALL, TRACE_ROW_TRAP, TRACE_ROW_RUNSTATE,
-        TRACE_ROW_EVENT, TRACE_ROWS,
+        TRACE_ROW_HYPERCALL, TRACE_ROW_SUBCALL, TRACE_ROW_OPERATION, TRACE_ROW_TRAP,
+        TRACE_ROW_RUNSTATE, TRACE_ROW_EVENT, TRACE_ROWS,
     };
 
     for (unsigned int k = 0; starts[k] <= row; k++) {

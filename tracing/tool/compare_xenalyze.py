@@ -71,6 +71,7 @@ def by_radon_trace(radon_trace, file):
         if row["domain"] is None or row["domain"] < 0:
             continue
         kind, name = row["event"].split(":")
+        name = name.split(".")[0]  # xenalyze has no operations
         who = row["domain"], row["vcpu"]
         if kind in ("hypercall", "subcall"):
             counts[who + ("hypercall", number(numbers, name))] += row["count"]

@@ -110,7 +110,7 @@ static int flushed(int status)
 
 static int run_list(void)
 {
-    char name[TRACE_NAME_MAX], text[128];
+    char name[TRACE_NAME_MAX], text[192];
 
     for (unsigned int row = 0; row < TRACE_ROWS; row++)
         if (trace_row_text(row, text))

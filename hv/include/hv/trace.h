@@ -12,6 +12,7 @@
 #include "hv/domain.h"
 #include "hv/types.h"
 #include "hv/xenpub.h"
+#include "public/radon.h"
 
 #include <xen/sysctl.h>
 #include <xen/trace.h>
@@ -29,8 +30,9 @@ static inline bool trace_wanted(uint32_t event)
 /* Record on this CPU: at most TRACE_EXTRA_MAX words. */
 void trace_put(uint32_t event, const void *data, unsigned int words);
 
-typedef uint32_t trace_u32;
-typedef uint64_t trace_u64;
+#define TRACE_TYPE(name, representation, show) typedef representation trace_##name;
+#include "../../../tracing/types.def"
+#undef TRACE_TYPE
 
 #define TRACE_EMIT(name, id, ...)                                                                  \
     do {                                                                                           \
@@ -52,12 +54,47 @@ typedef uint64_t trace_u64;
     {                                                                                              \
         TRACE_EMIT(name, id, f1, f2, f3);                                                          \
     }
+#define EVENT4(name, id, t1, f1, t2, f2, t3, f3, t4, f4, text)                                     \
+    struct trace_data_##name {                                                                     \
+        trace_##t1 f1; trace_##t2 f2; trace_##t3 f3; trace_##t4 f4;                                \
+    } __packed;                                                                                    \
+    static inline void trace_##name(trace_##t1 f1, trace_##t2 f2, trace_##t3 f3,                   \
+                                    trace_##t4 f4)                                                 \
+    {                                                                                              \
+        TRACE_EMIT(name, id, f1, f2, f3, f4);                                                      \
+    }
+#define EVENT5(name, id, t1, f1, t2, f2, t3, f3, t4, f4, t5, f5, text)                             \
+    struct trace_data_##name {                                                                     \
+        trace_##t1 f1; trace_##t2 f2; trace_##t3 f3; trace_##t4 f4;                                \
+        trace_##t5 f5;                                                                             \
+    } __packed;                                                                                    \
+    static inline void trace_##name(trace_##t1 f1, trace_##t2 f2, trace_##t3 f3,                   \
+                                    trace_##t4 f4, trace_##t5 f5)                                  \
+    {                                                                                              \
+        TRACE_EMIT(name, id, f1, f2, f3, f4, f5);                                                  \
+    }
+#define EVENT6(name, id, t1, f1, t2, f2, t3, f3, t4, f4, t5, f5, t6, f6, text)                     \
+    struct trace_data_##name {                                                                     \
+        trace_##t1 f1; trace_##t2 f2; trace_##t3 f3; trace_##t4 f4;                                \
+        trace_##t5 f5; trace_##t6 f6;                                                              \
+    } __packed;                                                                                    \
+    static inline void trace_##name(trace_##t1 f1, trace_##t2 f2, trace_##t3 f3,                   \
+                                    trace_##t4 f4, trace_##t5 f5, trace_##t6 f6)                   \
+    {                                                                                              \
+        TRACE_EMIT(name, id, f1, f2, f3, f4, f5, f6);                                              \
+    }
+#define EVENT7(name, id, t1, f1, t2, f2, t3, f3, t4, f4, t5, f5, t6, f6, t7, f7, text)             \
+    struct trace_data_##name {                                                                     \
+        trace_##t1 f1; trace_##t2 f2; trace_##t3 f3; trace_##t4 f4;                                \
+        trace_##t5 f5; trace_##t6 f6; trace_##t7 f7;                                               \
+    } __packed;                                                                                    \
+    static inline void trace_##name(trace_##t1 f1, trace_##t2 f2, trace_##t3 f3,                   \
+                                    trace_##t4 f4, trace_##t5 f5, trace_##t6 f6, trace_##t7 f7)    \
+    {                                                                                              \
+        TRACE_EMIT(name, id, f1, f2, f3, f4, f5, f6, f7);                                          \
+    }
 #define EVENT_VAR(name, id, text)
 #include "../../../tracing/events.def"
-#undef EVENT1
-#undef EVENT2
-#undef EVENT3
-#undef EVENT_VAR
 
 /* A hypercall (TRC_PV_HYPERCALL_V2) or an entry of a multicall (TRC_PV_HYPERCALL_SUBCALL). */
 void trace_hypercall(uint32_t event, unsigned long op, const uint64_t args[6]);

@@ -70,6 +70,12 @@ struct radon_info {
  * the start of the data) begins with a record.  RADON_TRACE_READ gives what is there, oldest first.
  */
 #define RADON_TRC_CLASS 0x0100f000u /* class and subclasses, as TRC_* */
+#define RADON_TRC_ENTRY 0x01001000u /* subclasses, numbered in tracing/events.def */
+#define RADON_TRC_SCHED 0x01002000u
+#define RADON_TRC_PROFILE 0x01003000u
+#define RADON_TRC_MEMORY 0x01004000u
+#define RADON_TRC_TOOL 0x01005000u  /* of programs in domain 0, not of the hypervisor */
+#define RADON_TRC_FAST 0x01008000u
 #define RADON_TRACE_EVENTS 256u     /* bits: place of the event in tracing/events.def */
 
 enum radon_trace_mode {
