@@ -3,7 +3,8 @@
 
 add_library(radon_trace_reader STATIC
     tracing/reader/reader.c tracing/reader/catalogue.c tracing/reader/values.c
-    tracing/reader/names.c tracing/reader/calls.c tracing/reader/counts.c)
+    tracing/reader/names.c tracing/reader/calls.c tracing/reader/counts.c
+    tracing/reader/writer.c)
 target_include_directories(radon_trace_reader PUBLIC ${CMAKE_SOURCE_DIR}/hv/include)
 target_compile_options(radon_trace_reader PRIVATE -std=gnu11 -Wall -Wextra -Werror)
 set_target_properties(radon_trace_reader PROPERTIES

@@ -421,6 +421,84 @@ static void test_many_vcpus(void **state)
     assert_int_equal(counts->others.count[TRACE_ROW_RUNSTATE], 1500 - COUNTS_VCPUS_MAX);
 }
 
+/* ------------------------------------------------------------------ headers */
+
+static size_t put_meta(struct file *f, uint32_t version, uint32_t bytes, uint64_t lost)
+{
+    struct trace_meta meta = { .tsc_hz = 1000, .lost_full = lost, .revision = "abc" };
+    size_t at = f->n;
+
+    put32(f, TRACE_META_HEAD);
+    put32(f, version);
+    put32(f, bytes);
+    memset(f->bytes + f->n, 0, bytes);
+    memcpy(f->bytes + f->n, &meta, bytes < sizeof(meta) ? bytes : sizeof(meta));
+    f->n += bytes;
+    return at;
+}
+
+/* The last one counts; a longer one is of a later version that we can read. */
+static void test_headers(void **state)
+{
+    static struct file f;
+
+    (void)state;
+    put_meta(&f, TRACE_META_VERSION, sizeof(struct trace_meta), 0);
+    put_calls(&f, 0, 3);
+    put_calls(&f, 1, 3);
+    for (f.step = 0; f.step < 9; f.step++) {
+        read_it(&f);
+        assert_int_equal(nr_defects, 0);
+        assert_int_equal(counts->records, 6);
+        assert_true(reader.has_meta);
+        assert_int_equal(reader.meta.tsc_hz, 1000);
+        assert_int_equal(reader.meta.lost_full, 0);
+        assert_string_equal(reader.meta.revision, "abc");
+    }
+    put_meta(&f, TRACE_META_VERSION, sizeof(struct trace_meta) + 24, 7);
+    read_it(&f);
+    assert_int_equal(nr_defects, 0);
+    assert_int_equal(reader.meta.lost_full, 7);
+    assert_int_equal(counts->records, 6);
+}
+
+static void test_damaged_headers(void **state)
+{
+    static struct file f;
+    size_t second;
+
+    (void)state;
+    put_meta(&f, TRACE_META_VERSION, sizeof(struct trace_meta) - 4, 1);
+    put_calls(&f, 0, 3);
+    read_it(&f);
+    expect_one(TRACE_NO_META, 0, 12 + sizeof(struct trace_meta) - 4);
+    assert_false(reader.has_meta);
+    assert_int_equal(counts->records, 3);
+
+    f.n = 0;
+    put_calls(&f, 0, 3);
+    second = put_meta(&f, TRACE_META_VERSION + 1, sizeof(struct trace_meta), 1);
+    put_calls(&f, 0, 3);
+    read_it(&f);
+    expect_one(TRACE_NO_META, second, 12 + sizeof(struct trace_meta));
+    assert_int_equal(counts->records, 6);
+
+    f.n = second + 40;
+    read_it(&f);
+    expect_one(TRACE_TRUNCATED, second, 40);
+
+    /* A chunk that says too much ends where a header begins. */
+    f.n = 0;
+    put_calls(&f, 0, 3);
+    second = put_meta(&f, TRACE_META_VERSION, sizeof(struct trace_meta), 1);
+    set32(&f, 8, 4096);
+    put_calls(&f, 0, 3);
+    read_it(&f);
+    expect_one(TRACE_CHUNK_SHORT, second, 0);
+    assert_true(reader.has_meta);
+    assert_int_equal(counts->records, 6);
+}
+
 /* ------------------------------------------------------------------ names and lines */
 
 static void expect_line(struct trace_record rec, const char *expected)
@@ -496,6 +574,8 @@ int main(void)
         cmocka_unit_test(test_foreign),
         cmocka_unit_test(test_late_begin),
         cmocka_unit_test(test_many_vcpus),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_damaged_headers),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_names),
     };

@@ -43,6 +43,8 @@ const char *trace_damage_text(enum trace_damage what)
         return "the CPU's time stamps go back";
     case TRACE_TRUNCATED:
         return "the file ends inside a chunk";
+    case TRACE_NO_META:
+        return "a header that cannot be read";
     }
     return "?";
 }
@@ -95,14 +97,24 @@ static void chunk_uses(struct trace_reader *r, size_t bytes)
 
 /* ------------------------------------------------------------------ what makes sense */
 
+static bool is_meta_head(const uint8_t *p)
+{
+    uint32_t bytes = word(p + 8);
+
+    return word(p) == TRACE_META_HEAD && bytes % 4 == 0 && bytes <= TRACE_META_BYTES_MAX;
+}
+
 static bool is_chunk_head(const uint8_t *p)
 {
-    uint32_t bytes;
+    uint32_t bytes = word(p + 8);
 
-    if (word(p) != CHUNK_HEAD || word(p + 4) >= TRACE_CPUS_MAX)
-        return false;
-    bytes = word(p + 8);
-    return bytes && bytes % 4 == 0 && bytes <= TRACE_CHUNK_MAX;
+    return word(p) == CHUNK_HEAD && word(p + 4) < TRACE_CPUS_MAX && bytes && bytes % 4 == 0 &&
+           bytes <= TRACE_CHUNK_MAX;
+}
+
+static bool is_head(const uint8_t *p)
+{
+    return is_chunk_head(p) || is_meta_head(p);
 }
 
 /* An event is of one class and has a subclass (public/trace.h). */
@@ -111,7 +123,7 @@ static inline bool is_event(uint32_t event)
     uint32_t class = event >> TRC_CLS_SHIFT;
 
     return class && !(class & (class - 1)) && (event & (0xfu << TRC_SUBCLS_SHIFT)) &&
-           event != TRC_TRACE_CPU_CHANGE;
+           event != TRC_TRACE_CPU_CHANGE && event != TRACE_META_EVENT;
 }
 
 static inline size_t record_bytes(uint32_t head)
@@ -181,7 +193,7 @@ static enum trace_next find_chunk(struct trace_reader *r, struct trace_defect *d
         return ends_here(r, d);
     do
         r->at++;
-    while (have(r, CHUNK_HEAD_BYTES) >= CHUNK_HEAD_BYTES && !is_chunk_head(r->buf + r->at));
+    while (have(r, CHUNK_HEAD_BYTES) >= CHUNK_HEAD_BYTES && !is_head(r->buf + r->at));
     if (r->end - r->at < CHUNK_HEAD_BYTES)
         r->at = r->end;
     return defect(d, TRACE_NO_CHUNK, offset, where(r) - offset);
@@ -194,7 +206,7 @@ static enum trace_next find_record(struct trace_reader *r, struct trace_defect *
 
     do {
         chunk_uses(r, 1);
-        if (have(r, CHUNK_HEAD_BYTES) >= CHUNK_HEAD_BYTES && is_chunk_head(r->buf + r->at))
+        if (have(r, CHUNK_HEAD_BYTES) >= CHUNK_HEAD_BYTES && is_head(r->buf + r->at))
             r->left = 0;
     } while (r->left && r->end != r->at && !records_begin(r));
     if (r->failed)
@@ -204,6 +216,23 @@ static enum trace_next find_record(struct trace_reader *r, struct trace_defect *
 
 /* ------------------------------------------------------------------ reading */
 
+/* A header, whose head is at buf[at]; TRACE_RECORD where it could be read. */
+static enum trace_next read_meta(struct trace_reader *r, struct trace_defect *d)
+{
+    uint32_t version = word(r->buf + r->at + 4), bytes = word(r->buf + r->at + 8);
+    uint64_t offset = where(r);
+
+    if (have(r, CHUNK_HEAD_BYTES + bytes) < CHUNK_HEAD_BYTES + bytes)
+        return ends_here(r, d);
+    r->at += CHUNK_HEAD_BYTES + bytes;
+    if (version != TRACE_META_VERSION || bytes < sizeof(r->meta))
+        return defect(d, TRACE_NO_META, offset, CHUNK_HEAD_BYTES + bytes);
+    memcpy(&r->meta, r->buf + r->at - bytes, sizeof(r->meta));
+    r->meta.revision[sizeof(r->meta.revision) - 1] = 0;
+    r->has_meta = true;
+    return TRACE_RECORD;
+}
+
 /* The head of the next chunk; TRACE_RECORD where it could be read. */
 static enum trace_next read_chunk_head(struct trace_reader *r, struct trace_defect *d)
 {
@@ -211,18 +240,20 @@ static enum trace_next read_chunk_head(struct trace_reader *r, struct trace_defe
 
     if (!n)
         return r->failed ? TRACE_FAILED : TRACE_END;
-    if (n < CHUNK_HEAD_BYTES || !is_chunk_head(r->buf + r->at))
+    if (n < CHUNK_HEAD_BYTES || !is_head(r->buf + r->at))
         return find_chunk(r, d);
+    if (is_meta_head(r->buf + r->at))
+        return read_meta(r, d);
     r->cpu = word(r->buf + r->at + 4);
     r->left = word(r->buf + r->at + 8);
     r->at += CHUNK_HEAD_BYTES;
     return TRACE_RECORD;
 }
 
-/* What is not read as a record at this place, where there are n bytes. */
-static enum trace_next no_record(struct trace_reader *r, size_t n, struct trace_defect *d)
+/* What is not read as a record at this place. */
+static enum trace_next no_record(struct trace_reader *r, struct trace_defect *d)
 {
-    if (n >= CHUNK_HEAD_BYTES && is_chunk_head(r->buf + r->at)) {
+    if (have(r, CHUNK_HEAD_BYTES) >= CHUNK_HEAD_BYTES && is_head(r->buf + r->at)) {
         r->left = 0;
         return defect(d, TRACE_CHUNK_SHORT, where(r), 0);
     }
@@ -243,7 +274,8 @@ enum trace_next trace_reader_next(struct trace_reader *r, struct trace_record *r
             if (got != TRACE_RECORD)
                 return got;
         }
-        n = have(r, RECORD_BYTES_MAX);
+        /* No more than the chunk has: who follows a live stream gets its last record at once. */
+        n = have(r, r->left < RECORD_BYTES_MAX ? (size_t)r->left : RECORD_BYTES_MAX);
         if (n < 4)
             return ends_here(r, d);
         p = r->buf + r->at;
@@ -251,7 +283,7 @@ enum trace_next trace_reader_next(struct trace_reader *r, struct trace_record *r
         event = TRC_HD_TO_EVENT(head);
         bytes = record_bytes(head);
         if (!is_event(event) || bytes > r->left)
-            return no_record(r, n, d);
+            return no_record(r, d);
         if (n < bytes)
             return ends_here(r, d);
         if (event == TRC_TRACE_WRAP_BUFFER)

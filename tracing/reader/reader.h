@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading what xentrace recorded, as a stream, in memory of a fixed size.
+ * Reading what xentrace or radon-trace recorded, as a stream, in memory of a fixed size.
  *
  * A recording is a row of chunks.  A chunk is a record TRC_TRACE_CPU_CHANGE without time stamp,
  * whose two data words are a CPU's number and a number of bytes, and so many bytes out of that
- * CPU's ring: whole records (struct t_rec of public/trace.h).
+ * CPU's ring: whole records (struct t_rec of public/trace.h).  Between chunks may stand a header
+ * (meta.h).
  *
  * Nothing in the file is trusted.  What is no record is skipped and named: see enum trace_damage.
  */
@@ -17,6 +18,8 @@
 #include <sys/types.h>
 
 #include <xen/trace.h>
+
+#include "meta.h"
 
 #define TRACE_CPUS_MAX 4096
 #define TRACE_CHUNK_MAX (1u << 30)      /* bytes: more than any ring has */
@@ -38,6 +41,7 @@ enum trace_damage {
     TRACE_CHUNK_SHORT,      /* the next chunk begins before this one's bytes are over */
     TRACE_TIME_BACK,        /* a CPU's time stamps go back here; the record itself comes next */
     TRACE_TRUNCATED,        /* the file ends inside a chunk */
+    TRACE_NO_META,          /* a header of a version that is not known, or too short */
 };
 
 struct trace_defect {
@@ -64,6 +68,8 @@ struct trace_reader {
     unsigned int cpu;                   /* of the chunk */
     uint64_t left;                      /* bytes of the chunk that are still to come */
     uint64_t records;                   /* given so far */
+    bool has_meta;
+    struct trace_meta meta;             /* the last header before this place */
     uint64_t last_tsc[TRACE_CPUS_MAX];
     uint8_t buf[TRACE_BUFFER];
 };
