@@ -13,6 +13,7 @@
 #include "hv/mm.h"
 #include "hv/paging.h"
 #include "hv/percpu.h"
+#include "hv/profile.h"
 #include "hv/sched.h"
 #include "hv/sites.h"
 #include "hv/smp.h"
@@ -89,12 +90,14 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector)
     switch (vector) {
     case VECTOR_TIMER:
         apic_eoi();
+        cpu->interrupted = regs;
         timers_run(cpu);
         return;
     case VECTOR_EVENT_CHECK:
         apic_eoi();
         if (dom0 && dom0->nr_vcpus && dom0->vcpu[0]->nmi_pending && dom0->vcpu[0]->cpu == cpu)
             vcpu_send_nmi(dom0->vcpu[0]);
+        profile_look(cpu);
         if (cpu->need_resched || cpu->rq_len)
             vcpu_raise_work(cpu->curr);
         return;

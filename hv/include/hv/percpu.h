@@ -52,6 +52,8 @@ struct cpu {
     struct timer slice;          /* ends the time slice while others wait */
     uint64_t tlb_flushes;
     uint64_t idle_ns, irqs, switches;
+    const struct cpu_user_regs *interrupted; /* by the timer; for what runs in timers_run() */
+    uint32_t profile_generation; /* the settings that this CPU samples by */
 };
 
 extern struct cpu *cpus[NR_CPUS];

@@ -194,13 +194,42 @@ struct radon_sites_read {
 /* ------------------------------------------------------------------ timer samples */
 /*
  * Samples of what the CPUs run, as events profile_* in the own rings (which must be on, with those
- * events).
+ * events).  A CPU's samples are not evenly spaced: each waits between 7/8 and 9/8 of 1/hz, so that
+ * they do not keep step with a tick of the guest.
+ *
+ * A sample is a record profile_sample and, behind it on that CPU, its records profile_word: what the
+ * word is (enum radon_profile_word), and the word.  Where a field below is 0 those words are missing,
+ * and so are words whose memory could not be read.
  */
 struct radon_profile_control {
     uint32_t hz;           /* samples a second and CPU, 1..10000; 0 = off */
     uint16_t domain;       /* whose vCPUs; RADON_DOMID_ANY */
     uint16_t stack_words;  /* of the guest kernel's stack to search for return addresses, 0..1024 */
-    uint64_t text_start, text_end; /* guest kernel text: words in between are recorded */
+    uint64_t text_start, text_end; /* guest kernel text: words in between are recorded, and those that
+                              point into the part of the stack that is searched */
+    uint64_t task;         /* where the guest kernel has the pointer to the running task: offset from
+                              its GS base */
+    uint32_t task_words[4];/* 64-bit words of that task to record: offsets in bytes + 1; 0 = none */
+    uint32_t user_frames;  /* of the user's stack, followed by rbp, 0..64 */
+    uint32_t user_rbp;     /* where the guest kernel keeps the user's rbp: bytes below the top of its
+                              stack (stack_switch); 0 = follow it only while the user runs */
+};
+
+enum radon_profile_mode {  /* of a sample */
+    RADON_PROFILE_USER = 0,
+    RADON_PROFILE_KERNEL = 1,
+    RADON_PROFILE_HYPERVISOR = 2, /* in or on the way out of an entry: its enum radon_site_kind, and
+                                     its number << 8 */
+    RADON_PROFILE_IDLE = 3,
+};
+
+enum radon_profile_word {  /* bits 0-7 of `what`; the rest, shifted down: */
+    RADON_PROFILE_STACK = 0, /* guest kernel's stack: bytes above the sample's rsp */
+    RADON_PROFILE_RBP = 1,   /* 0; the register */
+    RADON_PROFILE_TASK = 2,  /* number of the word of the task */
+    RADON_PROFILE_CALLER = 3,/* frame of the user's stack: 0 is where the user is, or was when it
+                                entered the guest kernel */
+    RADON_PROFILE_HV_RIP = 4,/* 0; where in the hypervisor the CPU was */
 };
 
 /* ------------------------------------------------------------------ fast handlers */
