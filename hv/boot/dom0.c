@@ -260,7 +260,7 @@ static void zero_pfns(struct build *b, uint64_t at, uint64_t n)
 
 /*
  * The hypercall page: a stub of 32 bytes each.  The ABI says that rcx and r11 survive a call
- * although SYSCALL takes them; iret's stub pushes what struct iret_context starts with.
+ * although SYSCALL takes them (HYPERCALL_STUB_PUSHES); iret's stub pushes what struct iret_context starts with.
  */
 static void fill_hypercall_page(uint8_t *page)
 {

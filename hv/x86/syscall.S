@@ -223,7 +223,7 @@ entry_syscall:
     movabs  $HYPERVISOR_VIRT_END_, %rax
     cmp     %rax, %rdx
     jb      .Lhypercall_no_caller
-.Lhc: mov   (%rdx), %rcx
+.Lhc: mov   HYPERCALL_STUB_PUSHES_(%rdx), %rcx
     EXTABLE .Lhc, .Lhypercall_no_caller
 .Lhypercall_no_caller:
     SITE_FIND 15

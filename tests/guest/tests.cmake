@@ -8,7 +8,8 @@ set(GUEST_TESTS_OUT ${CMAKE_BINARY_DIR}/tests/guest)
 set(GUEST_TEST_FLAGS -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel
     -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-strict-aliasing
     -fno-asynchronous-unwind-tables -fcf-protection=none -fno-builtin-printf
-    -Wall -Wextra -Werror -Wno-missing-field-initializers -I${GUEST_KTEST_DIR})
+    -Wall -Wextra -Werror -Wno-missing-field-initializers -I${GUEST_KTEST_DIR}
+    -I${CMAKE_SOURCE_DIR}/hv/include)
 
 file(GLOB GUEST_KTEST_SOURCES CONFIGURE_DEPENDS ${GUEST_KTEST_DIR}/*.c ${GUEST_KTEST_DIR}/*.S)
 file(GLOB GUEST_TEST_MAINS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/guest/*/main.c)

@@ -13,6 +13,10 @@ typedef long (*hypercall_fn)(unsigned long, unsigned long, unsigned long, unsign
 
 #define NR_HYPERCALLS 56
 
+/* What a stub of the hypercall page (hv/boot/dom0.c) pushes before its SYSCALL, in bytes; above lies
+ * the caller's address. */
+#define HYPERCALL_STUB_PUSHES 16
+
 extern const hypercall_fn hypercall_table[NR_HYPERCALLS];
 /* NULL for numbers without a handler. */
 const char *hypercall_name(unsigned int number);
