@@ -260,7 +260,7 @@ static void zero_pfns(struct build *b, uint64_t at, uint64_t n)
 
 /*
  * The hypercall page: a stub of 32 bytes each.  The ABI says that rcx and r11 survive a call
- * although SYSCALL takes them (HYPERCALL_STUB_PUSHES); iret's stub pushes what struct iret_context starts with.
+ * although SYSCALL takes them (as HYPERCALL_STUB_TAIL has it); iret's stub pushes what struct iret_context starts with.
  */
 static void fill_hypercall_page(uint8_t *page)
 {
@@ -296,7 +296,6 @@ static void load_kernel(struct build *b)
     if (image->notes.has_hypercall_page) {
         page = pfn_to_virt(b, va_to_pfn(b, image->notes.hypercall_page));
         fill_hypercall_page(page);
-        b->d->hypercall_page = image->notes.hypercall_page;
     }
 }
 

@@ -37,7 +37,6 @@ const uint8_t site_sub_masks[NR_HYPERCALLS] = {
     [RADON_HYPERCALL] = 0xff,
 };
 
-static struct site_row no_row; /* what no address is that of */
 static spinlock_t lock;
 static uint32_t mode = RADON_SITES_SAMPLED, period = DEFAULT_PERIOD;
 
@@ -50,7 +49,6 @@ static void apply_to(struct vcpu *v)
 
     h->site_period = mode == RADON_SITES_SAMPLED ? period : ~0u;
     h->site_countdown = h->site_period;
-    h->site_iret_row = &no_row;
     h->site_entry = rdtsc(); /* for the call that it is in */
     if (mode == RADON_SITES_EXACT)
         __atomic_or_fetch(byte, HOT_SITES_EXACT >> 24, __ATOMIC_RELAXED);
@@ -62,7 +60,6 @@ void sites_init_vcpu(struct vcpu *v)
 {
     spin_lock(&lock);
     v->hot->bounce_key = (uint64_t)v->domain->id << 48;
-    v->hot->hypercall_page = v->domain->hypercall_page;
     v->hot->site_base = (uint64_t)RADON_SITE_HYPERCALL << 32 | (uint64_t)v->domain->id << 48;
     apply_to(v);
     spin_unlock(&lock);
@@ -75,7 +72,7 @@ void sites_vcpu_runs(struct vcpu *v)
     if (v->hot->site_rows == rows)
         return;
     v->hot->site_rows = rows;
-    v->hot->site_iret_row = &no_row;
+    v->hot->site_iret_row = sites_find_in(rows, v->hot->site_base | __HYPERVISOR_iret, 0);
 }
 
 void sites_init_cpu(unsigned int cpu)

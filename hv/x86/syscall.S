@@ -201,7 +201,7 @@ entry_syscall:
 
 /*
  * A timed hypercall is over: result in rax, everything else comes back from the frame.  Its number
- * with the sub-operation, if that is in rdi; the caller's address, if it came by the hypercall page.
+ * with the sub-operation, if that is in rdi; the caller's address, if it came by a stub.
  */
 .Lhypercall_timed:
     mov     %rax, %r10
@@ -215,16 +215,17 @@ entry_syscall:
     or      %edx, %r11d
 1:  or      HOT(SITE_BASE, 15), %r11
     mov     80(%rsp), %rcx
-    mov     %rcx, %rdx
-    sub     HOT(HYPERCALL_PAGE, 15), %rdx
-    cmp     $PAGE_SIZE, %rdx
-    jae     .Lhypercall_no_caller
+.Lhc0: mov  (%rcx), %edx
+    and     $0xffffff, %edx
+    cmp     $HYPERCALL_STUB_TAIL_, %edx
+    jne     .Lhypercall_no_caller
     mov     104(%rsp), %rdx
     movabs  $HYPERVISOR_VIRT_END_, %rax
     cmp     %rax, %rdx
     jb      .Lhypercall_no_caller
-.Lhc: mov   HYPERCALL_STUB_PUSHES_(%rdx), %rcx
-    EXTABLE .Lhc, .Lhypercall_no_caller
+.Lhc1: mov   HYPERCALL_STUB_PUSHES_(%rdx), %rcx
+    EXTABLE .Lhc0, .Lhypercall_no_caller
+    EXTABLE .Lhc1, .Lhypercall_no_caller
 .Lhypercall_no_caller:
     SITE_FIND 15
     mov     %rdx, %rcx
@@ -269,9 +270,6 @@ entry_syscall:
  */
 .macro IRET timed
     .if \timed
-    mov     HOT(SITE_IRET_ROW, 2), %rax
-    cmp     %rcx, (%rax)
-    jne     .Liret_no_row
     mov     %rdx, HOT(SITE_RDX, 2)
     SITE_STAMP(SITE_ENTRY, 2)
     .endif
@@ -398,30 +396,15 @@ iret_lean_\timed:
     call    do_slow_iret
     jmp     exit_to_guest
 
-/* Where this iret hypercall is called from has no row known: rcx is the address. */
-.Liret_no_row:
-    push    %r11
-    push    %rcx
-    push    %rdx
-    mov     $HYPERCALL_IRET, %r11d
-    or      HOT(SITE_BASE, 5), %r11
-    call    site_find_slow
-    mov     %rdx, HOT(SITE_IRET_ROW, 5)
-    pop     %rdx
-    pop     %rcx
-    pop     %r11
-    jmp     .Liret_timed
-
 /*
- * A sample's way back to user mode is C's; exact, and recorded: then as any other (rax, rcx and r11
- * come from the guest's frame).
+ * A sample's way back to user mode is C's.  Else recorded, timed, or both, and then as any other: rax,
+ * rcx and r11 come from the guest's frame.
  */
 .Liret_not_plain:
     testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT), HOT(FLAGS, 2)
     jnz     .Lslow_syscall
     testl   $HOT_TRACE, HOT(FLAGS, 2)
     jz      .Liret_timed
-    push    %rcx
     push    %rdi
     push    %rsi
     push    %rdx
@@ -435,7 +418,6 @@ iret_lean_\timed:
     pop     %rdx
     pop     %rsi
     pop     %rdi
-    pop     %rcx
     testl   $HOT_SITES_EXACT, HOT(FLAGS, 2)
     jnz     .Liret_timed
     jmp     .Liret_plain

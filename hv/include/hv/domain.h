@@ -111,7 +111,6 @@ struct domain {
     uint32_t shutdown_code;
     bool is_shutdown;
     uint64_t vm_assist;          /* VMASST_TYPE_* bits */
-    uint64_t hypercall_page;     /* guest virtual address as its image says, or 0 */
     int64_t time_offset;         /* s */
     uint64_t start_ns;
 };

@@ -13,8 +13,12 @@ typedef long (*hypercall_fn)(unsigned long, unsigned long, unsigned long, unsign
 
 #define NR_HYPERCALLS 56
 
-/* What a stub of the hypercall page (hv/boot/dom0.c) pushes before its SYSCALL, in bytes; above lies
- * the caller's address. */
+/*
+ * Stubs around SYSCALL that keep rcx and r11, as the ABI promises it of the hypercall page (hv/boot/
+ * dom0.c) and as kernels without one have them: the first three bytes behind SYSCALL are pop %r11,
+ * pop %rcx; above what the stub pushed lies the caller's address.
+ */
+#define HYPERCALL_STUB_TAIL 0x595b41
 #define HYPERCALL_STUB_PUSHES 16
 
 extern const hypercall_fn hypercall_table[NR_HYPERCALLS];

@@ -60,10 +60,10 @@ struct vcpu_hot {
     uint64_t site_key, site_address, site_entry; /* the entry it is in: what, where, TSC */
     uint64_t bounce_key, bounce_address, bounce_entry; /* the one that the guest kernel works on */
     uint64_t bounce_cost;       /* of that one up to the return to the guest kernel; 32 bits */
-    uint64_t hypercall_page;    /* guest virtual address, or 0 */
     uint64_t site_rdx;          /* scratch */
     uint64_t site_base;         /* of hypercalls' keys: domain and kind */
-    struct site_row *site_iret_row; /* of its iret hypercalls, which are all made at one place */
+    struct site_row *site_iret_row; /* of its iret hypercalls */
+    uint64_t reserved[1];
 };
 
 /* Bytes change one by one, since each has its own writers; byte 2 from other CPUs in rare cases. */

@@ -132,7 +132,9 @@ enum radon_site_kind {
     RADON_SITE_NONE = 0,
     RADON_SITE_SYSCALL = 1,    /* number: eax.  address: behind the SYSCALL instruction */
     RADON_SITE_HYPERCALL = 2,  /* number: hypercall | sub-operation << 8 where a register has it.
-                                  address: of the caller, if it came by the hypercall page */
+                                  address: behind the SYSCALL instruction; of the caller, where that
+                                  is in a stub (push rcx, r11; syscall; pop r11, rcx; return: the
+                                  hypercall page, Linux's xen_hypercall_pv); iret: 0 */
     RADON_SITE_TRAP = 3,       /* number: vector; exceptions other than the following two.  rip */
     RADON_SITE_PAGE_FAULT = 4, /* number: error code, bits 0-4.  rip */
     RADON_SITE_EMULATION = 5,  /* number: enum radon_emulation.  rip */
