@@ -32,7 +32,7 @@ int radon_info_get(struct radon_info *info)
 /* The largest structure among the commands'. */
 union any_op {
 #define RADON_OP(command, structure, handler, who) struct radon_##structure handler;
-#include "domain/radon_ops.def"
+#include "hv/radon_ops.def"
 #undef RADON_OP
 };
 
@@ -46,13 +46,13 @@ struct op_row {
 #define RADON_OP(command, structure, handler, who)                                                 \
     static int call_##handler(void *op) { return handler(op); }                                    \
     _Static_assert(sizeof(struct radon_##structure) <= 512, "fits the stack");
-#include "domain/radon_ops.def"
+#include "hv/radon_ops.def"
 #undef RADON_OP
 
 static const struct op_row rows[] = {
 #define RADON_OP(command, structure, handler, who)                                                 \
     [RADON_##command] = { call_##handler, sizeof(struct radon_##structure), who, true },
-#include "domain/radon_ops.def"
+#include "hv/radon_ops.def"
 #undef RADON_OP
 };
 
