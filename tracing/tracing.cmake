@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Reading recordings: a library, and radon-trace, static so that it runs in any domain 0.
 
-add_library(radon_trace_reader STATIC
+set(RADON_TRACE_READER_SOURCES
     tracing/reader/reader.c tracing/reader/catalogue.c tracing/reader/values.c
     tracing/reader/names.c tracing/reader/calls.c tracing/reader/counts.c
     tracing/reader/writer.c)
+add_library(radon_trace_reader STATIC ${RADON_TRACE_READER_SOURCES})
 target_include_directories(radon_trace_reader PUBLIC ${CMAKE_SOURCE_DIR}/hv/include)
 target_compile_options(radon_trace_reader PRIVATE -std=gnu11 -Wall -Wextra -Werror)
 set_target_properties(radon_trace_reader PROPERTIES
@@ -28,3 +29,6 @@ set_target_properties(radon-trace PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
 
 include(tracing/symbols/symbols.cmake)
+
+# The babeltrace2 plugin and the LTTng relay are for where their libraries are.
+include(tracing/babeltrace/babeltrace.cmake)
