@@ -32,3 +32,4 @@ include(tracing/symbols/symbols.cmake)
 
 # The babeltrace2 plugin and the LTTng relay are for where their libraries are.
 include(tracing/babeltrace/babeltrace.cmake)
+include(tracing/stat/stat.cmake)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of radon-stat (docs/stat.md). */
+#ifndef TRACING_STAT_H
+#define TRACING_STAT_H
+
+#include "../symbols/symtab.h"
+#include "result.h"
+
+enum { EXIT_FAILED = 1, EXIT_USE = 2, EXIT_INCOMPLETE = 5 };
+
+enum stat_command { STAT_RUN, STAT_LIVE, STAT_REPORT };
+
+struct stat_options {
+    enum stat_command command;
+    const char *domain;         /* as the user gave it; NULL: all */
+    const char *file;           /* STAT_REPORT: what to read */
+    const char *output;         /* NULL: standard output */
+    char **program;             /* to run meanwhile; NULL */
+    double seconds, interval;   /* 0: none given */
+    bool exact, sampled, strict;
+    uint32_t period;
+    uint64_t tsc_hz;
+    struct stat_by by;
+    enum stat_order order;
+    struct stat_view view;
+};
+
+/* Parse the command line: -1, or the exit status to end with. */
+int stat_options(int argc, char **argv, struct stat_options *o);
+
+/* Print to the file or standard output that the user wants; the exit status. */
+int stat_finish(const struct stat_options *o, struct stat_result *r, struct stat_table *raw);
+
+/* From a recording. */
+int stat_report(const struct stat_options *o);
+
+/* The guest symbol of each row's address, where it is known, for those of domain 0's kernel. */
+void stat_name_routines(struct stat_table *t, const struct symtab *symbols);
+
+/* ------------------------------------------------------------------ waiting (wait.c) */
+
+/* SIGINT, SIGTERM and SIGHUP end a wait, not the program, from now on. */
+void wait_prepare(void);
+bool wait_interrupted(void);
+/* So many seconds, or until a signal comes or a byte can be read from fd (-1: none). */
+void wait_seconds(double seconds, int fd);
+/* Run a program to its end: its exit status as a shell gives it, -1 if it could not be started. */
+int wait_program(char **argv);
+
+__attribute__((format(printf, 1, 2))) int stat_fail(const char *format, ...);
+
+#endif
