@@ -10,7 +10,7 @@ import sys
 from guest.machine import columns as machine_columns, qemu
 from guest.machine.errors import EXIT_FAILED, EXIT_OK, RadonError, UsageError
 from guest.machine.options import Parser
-from guest.machine.run import positive, size_mib
+from guest.machine.request import positive, size_mib
 
 from . import compare, document as doc, measure, outputs, programs, provenance, report, table
 

@@ -11,11 +11,11 @@ _radon_words()
     help=$(cat)
     grep -oE '^  (-[a-zA-Z], )?--?[a-zA-Z0-9][a-z0-9-]*' <<<"$help" | grep -oE -e '--?[a-zA-Z0-9-]+'
     if [[ -z $commands ]]; then
-        sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' <<<"$help"
+        sed -n '/^commands:/,/^$/s/^  \([a-z0-9]*\) .*/\1/p' <<<"$help"
         printf '%s\n' help --help --version
     else
         sed -n 's/^  STAGE  *of \([a-z, ]*\);.*/\1/p' <<<"$help" | tr -s ', ' '\n'
-        sed -n "s|^ *\./radon $commands \([a-z]*\)\( .*\)\?\$|\1|p" <<<"$help"
+        sed -n "s|^ *\./radon $commands \([a-z0-9]*\)\( .*\)\?\$|\1|p" <<<"$help"
     fi
 }
 

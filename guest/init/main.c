@@ -64,12 +64,16 @@ int main(void)
     static char *shell[] = { "/bin/sh", "-l", NULL };
     struct termios cooked;
     int console = open_console(&cooked), status;
-    char **argv, **envp;
+    char **argv, **envp, **root, **get;
 
     umask(022);
     setup_system(console);
     argv = read_list(RADON_DIR "/argv");
     envp = read_list(RADON_DIR "/env");
+    get = read_list(RADON_DIR "/get");
+    root = read_list(RADON_DIR "/root");
+    if (root[0] && !enter_root(console, root[0]))
+        power_off(console); /* without an exit frame: the host sees that no command ran */
     for (char **e = envp; *e; e++)
         putenv(*e); /* execvpe searches the PATH of this process */
     send_begin(console);
@@ -80,6 +84,7 @@ int main(void)
         tcsetattr(console, TCSANOW, &cooked);
         status = run_interactive(console, shell, envp);
     }
+    send_files(console, get);
     frame_printf(console, FRAME_EXIT, "%d", status);
     power_off(console);
     return 0;

@@ -31,6 +31,14 @@ static void complain(int console, const char *what, const char *which)
     frame_printf(console, FRAME_NOTE, "%s %s: %s", what, which, strerror(errno));
 }
 
+/* What programs of domain 0 look for; there is no such directory without a hypervisor. */
+static void mount_xenfs(int console)
+{
+    if (access("/proc/xen", F_OK) == 0 && mount("xenfs", "/proc/xen", "xenfs", 0, NULL) < 0 &&
+        errno != ENODEV && errno != EBUSY)
+        complain(console, "mount", "/proc/xen");
+}
+
 static void mount_one(int console, const char *type, const char *where, const char *options)
 {
     mkdir(where, 0755);
@@ -147,6 +155,7 @@ void setup_system(int console)
         complain(console, "sethostname", "radon");
     interface_up(console, "lo", "127.0.0.1", "255.0.0.0");
     load_modules(console);
+    mount_xenfs(console);
     if (access(RADON_DIR "/disk", F_OK) == 0)
         wait_until(console, disk_there, "/dev/sda");
     if (access(RADON_DIR "/net", F_OK) == 0) {

@@ -12,7 +12,7 @@ from .errors import RunError
 from .paths import note
 
 # Where a package is looked for: a command in PATH, or a file by pattern (begins with "/").
-# Jobs: build (the hypervisor), run (a machine), xen (that column), test, bench.
+# Jobs: build (the hypervisor), run (a machine), xen (that column), dom0 (Debian's root), test, bench.
 TABLE = """
 gcc                       gcc                                        build,run  compiler of everything that is C
 libc6-dev                 /usr/lib/x86_64-linux-gnu/libc.a           build,run  static programs for the machine
@@ -49,6 +49,8 @@ scdoc                     scdoc                                      test       
 stress-ng                 stress-ng                                  test       load for Debian's kernel
 xen-utils-4.17            /usr/lib/xen-4.17/bin/xentrace             test       records traces in domain 0
 xen-utils-common          xenalyze                                   test       second opinion of the recordings
+mmdebstrap                mmdebstrap                                 dom0       makes the root of a Debian domain 0
+e2fsprogs                 /sbin/mke2fs                               dom0       puts it into a file system
 gnuplot-nox               gnuplot                                    bench      draws the plots
 """
 

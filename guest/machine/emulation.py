@@ -32,8 +32,8 @@ def _find(name, directories, package):
 def outer_initramfs(spec, linux, inner_initramfs, inner_line):
     """(bytes of the outer initramfs, MiB of the outer machine). The inner machine has as much memory
     as domain 0 has elsewhere, and enters the kernel's ELF through PVH."""
-    if spec.disk or spec.net:
-        raise RunError("--disk and --net are not for --on emulation")
+    if spec.disk or spec.net or spec.gets:
+        raise RunError("--disk, --net and --get are not for --on emulation")
     program = _find(QEMU, os.environ.get("PATH", "/usr/bin").split(":"), "qemu-system-x86")
     inner = os.path.join(cache_dir(), "inner-%d" % os.getpid())
     with open(inner, "wb") as file:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The initramfs: busybox, /init, the command, and what the user adds."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -17,6 +18,22 @@ ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
                "HOME": "/root", "USER": "root", "TERM": "vt220", "LC_ALL": "C"}
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 GROUP = "root:x:0:\nnogroup:x:65534:\n"
+
+
+@dataclasses.dataclass
+class Parts:
+    """What the machine has beside the command: each takes modules, and /init is told of it."""
+
+    disk: bool = False
+    net: bool = False
+    xen: bool = False  # the devices that programs of domain 0 open
+    root: str = ""  # device whose file system takes the initramfs's place; then adds go there
+    gets: tuple = ()  # paths of files to send to the host when the command has ended
+
+    def modules(self):
+        return ((modules.DISK if self.disk or self.root else ())
+                + (modules.NET if self.net else ()) + (modules.XEN if self.xen else ())
+                + (modules.FILES if self.gets else ()))
 
 
 def parse_add(text):
@@ -57,16 +74,26 @@ def libraries(path):
     return sorted(set(re.findall(r"(/\S+) \(0x", text)))
 
 
-def _add(archive, path, destination):
-    archive.copy(os.path.realpath(path), destination)
+def _merged(path):
+    """Where path leads on Debian: /bin/x is /usr/bin/x."""
+    for link, target in MERGED:
+        if path.startswith(link + "/"):
+            return "/" + target + path[len(link):]
+    return path
+
+
+def _add(archive, path, destination, top="", libraries_top=""):
+    """A file or tree, and the libraries that its programs need; both below a directory each."""
+    archive.copy(os.path.realpath(path), top + (_merged(destination) if top else destination))
     files = [path]
     if os.path.isdir(path):
-        files = [os.path.join(top, name) for top, _, names in os.walk(path) for name in names]
+        files = [os.path.join(place, name) for place, _, names in os.walk(path) for name in names]
     for file in files:
         if os.access(file, os.X_OK) or ".so" in os.path.basename(file):
             if is_dynamic(file):
                 for library in libraries(file):
-                    archive.copy(os.path.realpath(library), library)
+                    inside = libraries_top + _merged(library) if libraries_top else library
+                    archive.copy(os.path.realpath(library), inside)
 
 
 def _busybox(archive):
@@ -84,9 +111,27 @@ def _strings(items):
     return b"".join(os.fsencode(item) + b"\0" for item in items)
 
 
-def build(command, adds=(), env=None, release=None, disk=False, net=False):
+def _parts(archive, parts, release):
+    """The modules, and the lists for /init."""
+    wanted = parts.modules()
+    if wanted:
+        paths = modules.closure(release, wanted)
+        for path in paths:
+            archive.copy(path, path)
+        archive.file("/radon/modules", _strings(paths))
+    if parts.disk or parts.root:
+        archive.file("/radon/disk", b"")
+    if parts.net:
+        archive.file("/radon/net", b"")
+    if parts.root:
+        archive.file("/radon/root", _strings([parts.root]))
+    if parts.gets:
+        archive.file("/radon/get", _strings(parts.gets))
+
+
+def build(command, adds=(), env=None, parts=Parts(), release=None):
     """The archive's bytes. command: list of words, one word is a line for the shell; empty is an
-    interactive shell. release: the kernel's, for modules (needed with disk or net)."""
+    interactive shell. release: the kernel's, for modules."""
     archive = cpio.Archive(MERGED)
     for path in ("/dev", "/proc", "/sys", "/tmp", "/run", "/root", "/etc", "/var/log", "/usr/sbin",
                  "/mnt"):
@@ -96,18 +141,10 @@ def build(command, adds=(), env=None, release=None, disk=False, net=False):
     archive.file("/etc/group", GROUP.encode())
     archive.file("/etc/hosts", b"127.0.0.1 localhost radon\n")
     _busybox(archive)
-    wanted = (modules.DISK if disk else ()) + (modules.NET if net else ())
-    if wanted:
-        paths = modules.closure(release, wanted)
-        for path in paths:
-            archive.copy(path, path)
-        archive.file("/radon/modules", _strings(paths))
-    if disk:
-        archive.file("/radon/disk", b"")
-    if net:
-        archive.file("/radon/net", b"")
+    _parts(archive, parts, release)
+    tops = ("/radon/overlay", "/radon/libraries") if parts.root else ("", "")
     for path, destination in adds:
-        _add(archive, path, destination)
+        _add(archive, path, destination, *tops)
     words = ["/bin/sh", "-c", command[0]] if len(command) == 1 else list(command)
     settings = dict(ENVIRONMENT, **(env or {}))
     archive.file("/radon/argv", _strings(words))

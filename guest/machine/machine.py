@@ -12,7 +12,7 @@ import re
 import tempfile
 import time
 
-from . import columns, cpio, emulation, frames, image, kernel as kernel_file, kvm, qemu
+from . import columns, cpio, emulation, files, frames, image, kernel as kernel_file, kvm, qemu
 from .errors import EXIT_FAILED, EXIT_TIMEOUT, RunError, UsageError
 
 TIMEOUT_S = 300  # wall time; emulation gets ten times as much
@@ -46,6 +46,10 @@ class Spec:
     env: dict = dataclasses.field(default_factory=dict)
     disk: str = ""
     net: bool = False
+    root: str = ""  # raw ext4 file that takes the initramfs's place
+    keep_root: bool = False  # changes to root stay; else they go with the machine
+    xen_devices: bool = False  # load the drivers that programs of domain 0 use
+    gets: list = dataclasses.field(default_factory=list)  # (path inside, path on the host)
     timeout: float = 0  # 0: the column's default
     log: str = ""  # file for the rest of the console
     hypervisor: str = ""  # an image in place of the column's own
@@ -111,8 +115,9 @@ def _check(spec):
         raise UsageError("no clock %s: one of %s" % (spec.clock, " ".join(qemu.CLOCKS)))
     if not 1 <= spec.cpus <= 255:
         raise UsageError("--cpus %d: 1 to 255" % spec.cpus)
-    if spec.disk and not os.path.isfile(spec.disk):
-        raise UsageError("cannot read the disk %s" % spec.disk)
+    for path in (spec.disk, spec.root):
+        if path and not os.path.isfile(path):
+            raise UsageError("cannot read the disk %s" % path)
 
 
 def _linux(spec):
@@ -130,22 +135,36 @@ def _initramfs(spec, linux):
         below = kernel_file.read_input(spec.initrd, "initrd")
         cpio.check(below, spec.initrd)
         below += b"\0" * (-len(below) % 4)
-    release = kernel_file.release(linux) if spec.disk or spec.net else None
-    if (spec.disk or spec.net) and not release:
-        raise UsageError("--disk and --net need a bzImage, whose modules are known")
-    return below + image.build(spec.command, spec.adds, spec.env, release, bool(spec.disk), spec.net)
+    parts = image.Parts(disk=bool(spec.disk), net=spec.net, xen=spec.xen_devices,
+                        root="/dev/sda" if spec.root else "",
+                        gets=tuple(inside for inside, _ in spec.gets))
+    release = kernel_file.release(linux) if parts.modules() else None
+    if parts.modules() and not release:
+        raise UsageError("drivers are needed: they take a bzImage, whose modules are known")
+    return below + image.build(spec.command, spec.adds, spec.env, parts, release)
 
 
-def devices(spec):
-    """QEMU arguments of --disk and --net. The network ends inside the machine."""
+def _drive(path, number, options=""):
+    with open(path, "rb") as file:
+        kind = "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+    return ["-drive", "if=none,id=disk%d,format=%s%s,file=%s"
+            % (number, kind, options, path.replace(",", ",,")),
+            "-device", "ide-hd,drive=disk%d,bus=ahci0.%d" % (number, number)]
+
+
+def devices(spec, directory):
+    """QEMU arguments of disks, network and files. The network ends inside the machine."""
     args = []
+    if spec.disk or spec.root:
+        args += ["-device", "ahci,id=ahci0"]
+    if spec.root:
+        args += _drive(spec.root, 0, "" if spec.keep_root else ",snapshot=on")
     if spec.disk:
-        with open(spec.disk, "rb") as file:
-            kind = "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
-        args += ["-drive", "if=none,id=disk0,format=%s,file=%s" % (kind, spec.disk.replace(",", ",,")),
-                 "-device", "ahci,id=ahci0", "-device", "ide-hd,drive=disk0,bus=ahci0.0"]
+        args += _drive(spec.disk, 1 if spec.root else 0)
     if spec.net:
         args += ["-netdev", "user,id=net0,restrict=on", "-device", "e1000,netdev=net0"]
+    if spec.gets:
+        args += files.arguments(directory)
     return args
 
 
@@ -170,7 +189,7 @@ def make_boot(spec, directory):
         hypervisor = columns.hypervisor_image(spec.on, spec.hypervisor)
         hypervisor_line = columns.hypervisor_cmdline(spec.dom0_memory, spec.hv_cmdline)
     files = columns.qemu_files(spec.on, linux, initrd, line, hypervisor, hypervisor_line)
-    extra = [] if spec.on == "emulation" else devices(spec)
+    extra = [] if spec.on == "emulation" else devices(spec, directory)
     return qemu.Boot(*files, spec.clock, spec.cpus, spec.cpu, memory, extra, timeout)
 
 
@@ -213,11 +232,14 @@ def run_machine(spec, stream=None):
         boot = make_boot(spec, directory)
         reader = emulation.Inner(collector) if spec.on == "emulation" else collector
         ended = qemu.run(boot, reader.feed)
+        missing = files.take(directory, spec.gets) if spec.gets else []
     reader.finish()
     log = collector.decoder.log_bytes()
     if reader is not collector:
         log = reader.log_bytes() + b"\n--- inside the emulator ---\n" + log
     reason, status = _reason(ended, collector, boot.timeout, log)
+    if missing and not reason and not status:
+        reason, status = "; ".join(missing), EXIT_FAILED
     if spec.log:
         with open(spec.log, "wb") as file:
             file.write(log)

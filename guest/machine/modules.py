@@ -7,6 +7,8 @@ from .errors import RunError
 
 DISK = ("ahci", "sd_mod", "crc32c_generic", "ext4")  # ext4 asks for crc32c by an alias
 NET = ("e1000",)
+XEN = ("xen-privcmd", "xen-evtchn", "xen-gntdev", "xenfs")  # what programs of domain 0 open
+FILES = ("virtio_pci", "virtio_console")  # the port that files come back through
 
 
 def _name(path):

@@ -41,6 +41,11 @@ class Usage(unittest.TestCase):
         self.refused(2, "-i takes no command", *run, "-i", "--", "true")
         self.refused(2, "1 to 255", *run, "--cpus", "0", "--", "true")
         self.refused(2, "no stage nosuch", "test", "nosuch")
+        self.refused(2, "invalid choice: 'native'", "dom0", "--on", "native", "--", "true")
+        self.refused(2, "give a command", "dom0")
+        self.refused(2, "comes after --", "dom0", "true")
+        for text in ("x:y", "/x", "/x:", ":y"):
+            self.refused(2, "/INSIDE:FILE is expected", *run, "--get", text, "--", "true")
 
     def test_files(self):
         run = ("run", "--on", "native")
@@ -52,6 +57,10 @@ class Usage(unittest.TestCase):
         self.refused(2, "no such file", *run, "--add", "/nope", "--", "true")
         self.refused(2, "cannot read the disk", *run, "--disk", "/nope", "--", "true")
         self.refused(2, "no such directory", *run, "--log", "/nope/x", "--", "true")
+        self.refused(2, "no such directory", *run, "--get", "/x:/nope/x", "--", "true")
+        self.refused(2, "is a directory", *run, "--get", "/x:/tmp", "--", "true")
+        self.refused(2, "no such directory", "dom0", "--disk", "/nope/x", "--", "true")
+        self.refused(1, "neither a Linux bzImage", "dom0", "--kernel", RADON, "--", "true")
 
     def test_truncated_initrd(self):
         with tempfile.NamedTemporaryFile() as file:
@@ -69,7 +78,8 @@ class Usage(unittest.TestCase):
                      "--", "true")
 
     def test_help(self):
-        for arguments in ((), ("run",), ("build",), ("test",), ("doctor",), ("bench",)):
+        for arguments in ((), ("run",), ("build",), ("test",), ("doctor",), ("bench",),
+                          ("dom0",)):
             done = radon(*arguments, "--help", timeout=30)
             self.assertEqual((done.returncode, done.stderr), (0, b""))
             self.assertIn(b"example", done.stdout)
@@ -126,6 +136,22 @@ class Machine(unittest.TestCase):
                 text = file.read()
             self.assertIn(b"Linux version", text)
             self.assertNotIn(b"~R0", text)
+
+    def test_get(self):
+        with tempfile.TemporaryDirectory() as directory:
+            first, second = os.path.join(directory, "a"), os.path.join(directory, "b")
+            both = ("--get", "/tmp/a:" + first, "--get", "/tmp/b:" + second)
+            done = radon("run", "--on", "native", *both, "--",
+                         "head -c 1000003 /bin/busybox > /tmp/a; : > /tmp/b; exit 3")
+            self.assertEqual((done.returncode, done.stderr), (3, b""))
+            with open("/usr/bin/busybox" if os.path.exists("/usr/bin/busybox") else "/bin/busybox",
+                      "rb") as file, open(first, "rb") as came:
+                self.assertTrue(came.read() == file.read(1000003))
+            self.assertEqual(os.path.getsize(second), 0)
+            done = radon("run", "--on", "native", *both, "--", "echo 1 > /tmp/b")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"there is no file /tmp/a in the machine", done.stderr)
+            self.assertEqual(os.path.getsize(second), 2)
 
     def test_initrd_below_ours(self):
         initrd = kernel.newest().replace("vmlinuz", "initrd.img")
