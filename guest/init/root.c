@@ -14,7 +14,8 @@
 
 #define NEW_ROOT "/mnt"
 
-/* busybox's cp -a of a tree of the initramfs over the new root; without clobber, what is there stays. */
+/* busybox's cp -a of a tree of the initramfs over the new root; without clobber, what is there
+ * stays. */
 static bool copy_tree(const char *from, bool clobber)
 {
     int status;
