@@ -78,8 +78,8 @@ long do_multicall(HCALL_ARGS2(list, count))
     for (unsigned long i = 0; i < count; i++, list += sizeof(call)) {
         if (!copy_from_guest(&call, list, 1))
             return -XEN_EFAULT;
-        if (trace_wanted(TRC_PV_HYPERCALL_SUBCALL))
-            trace_hypercall(TRC_PV_HYPERCALL_SUBCALL, call.op, call.args);
+        if (trace_is_on(TRACE_EV_pv_subcall))
+            trace_subcall(call.op, call.args);
         call.result = (xen_ulong_t)call_by_number(call.op, call.args);
         if (!put_guest_u64(list + offsetof(struct multicall_entry, result), call.result))
             return -XEN_EFAULT;

@@ -55,7 +55,7 @@ void sched_init_vcpu(struct vcpu *v)
 
 void runstate_set(struct vcpu *v, int state, uint64_t now)
 {
-    if (trace_wanted(TRC_SCHED_RUNSTATE_CHANGE))
+    if (trace_is_on(TRACE_EV_runstate_change))
         trace_runstate(v, state);
     v->runstate.time[v->runstate.state] += now - v->runstate.state_entry_time;
     v->runstate.state_entry_time = now;

@@ -6,24 +6,15 @@
  * Data bytes follow struct t_buf.  Offsets run modulo twice their number, so that full and empty
  * differ.  A record never spans the end: what is left there is filled by a padding record.
  *
+ * A flight recorder's ring overwrites the oldest records; nobody follows.  Its records span no border
+ * between pages of TRACE_FLIGHT_PAGE bytes of data either, so that each page begins with a record.
+ *
  * Plain C: the host's tests build it too.
  */
-#ifndef HV_TRACE_RING_H
-#define HV_TRACE_RING_H
+#ifndef HV_TRACE_RING_OPS_H
+#define HV_TRACE_RING_OPS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include <xen/trace.h>
-
-struct trace_ring {
-    struct t_buf *buf;      /* shared with the reader; only `cons` is read from it */
-    uint32_t size;          /* bytes of data, a multiple of 4 */
-    uint32_t prod;          /* as published, modulo 2 * size */
-    uint32_t lost;          /* records lost since the last that was written */
-    uint64_t lost_since;    /* time stamp of the first of them */
-    uint64_t written, lost_total;
-};
+#include "hv/trace_ring.h"
 
 struct trace_stamp {
     uint64_t tsc;
@@ -31,10 +22,11 @@ struct trace_stamp {
 };
 
 /* Records of up to TRACE_EXTRA_MAX words of data; smaller rings could not hold a few of them. */
-#define TRACE_RING_MIN 1024
+#define TRACE_RING_MIN 1024u
+#define TRACE_FLIGHT_PAGE 4096u
 
 /* Take `bytes` (a multiple of 4, all of it: head and data) at buf for an empty ring. */
-void trace_ring_init(struct trace_ring *r, void *buf, uint32_t bytes);
+void trace_ring_init(struct trace_ring *r, void *buf, uint32_t bytes, bool flight);
 
 enum trace_put {
     TRACE_PUT_OK,
@@ -45,5 +37,15 @@ enum trace_put {
 /* Append a record of `words` (at most TRACE_EXTRA_MAX) words at `data`.  Interrupts are off. */
 enum trace_put trace_ring_put(struct trace_ring *r, uint32_t event, const void *data,
                               unsigned int words, const struct trace_stamp *stamp);
+
+/*
+ * What a flight recorder's ring holds, oldest first, is two pieces of its data: the second follows the
+ * first.  Either may be empty.  Nobody writes meanwhile.
+ */
+struct trace_pieces {
+    const uint8_t *at[2];
+    uint32_t bytes[2];
+};
+struct trace_pieces trace_ring_kept(const struct trace_ring *r);
 
 #endif

@@ -6,6 +6,7 @@
 #include "hv/hypercall.h"
 #include "hv/percpu.h"
 #include "hv/sites.h"
+#include "hv/trace.h"
 #include "hv/vcpu_hot.h"
 #include "hv/x86.h"
 
@@ -15,6 +16,9 @@
 void asm_offsets(void);
 void asm_offsets(void)
 {
+#define EVENT(name, id, fields, text) EMIT(TRACE_EV_##name, TRACE_EV_##name);
+#define EVENT_VAR(name, id, text) EMIT(TRACE_EV_##name, TRACE_EV_##name);
+#include "../../tracing/events.def"
     EMIT(SIZEOF_HOT, sizeof(struct vcpu_hot));
     HOTF(FLAGS, flags);
     HOTF(INFO, info);
@@ -45,6 +49,24 @@ void asm_offsets(void)
     EMIT(SITE_BOUNCED_LIMIT, offsetof(struct site_row, bounced_limit));
     EMIT(SITE_BOUNCED_TOTAL, offsetof(struct site_row, bounced_total));
     EMIT(SITE_BOUNCED_BINS, offsetof(struct site_row, bounced_cost));
+    HOTF(CPU, cpu);
+    EMIT(CPU_TRACE, offsetof(struct cpu, trace));
+    EMIT(SIZEOF_RING, sizeof(struct trace_ring));
+    EMIT(RING_CUR, offsetof(struct trace_ring, cur));
+    EMIT(RING_LIMIT, offsetof(struct trace_ring, limit));
+    EMIT(RING_BUF, offsetof(struct trace_ring, buf));
+    EMIT(RING_WRITTEN, offsetof(struct trace_ring, written));
+    EMIT(RING_BIAS, offsetof(struct trace_ring, bias));
+    EMIT(T_BUF_PROD, offsetof(struct t_buf, prod));
+    EMIT(TRACE_TO_XEN_, TRACE_TO_XEN);
+    EMIT(TRACE_TO_OWN_, TRACE_TO_OWN);
+    EMIT(TRACE_EXTRA_MAX_, TRACE_EXTRA_MAX);
+    EMIT(HEAD_HYPERCALL, (int32_t)TRACE_HEAD(TRC_PV_HYPERCALL_V2, 0));
+    EMIT(HEAD_PAGE_FAULT, (int32_t)TRACE_HEAD(TRC_PV_PAGE_FAULT | TRC_64_FLAG, 0));
+    EMIT(HEAD_BOUNCE_SYSCALL, (int32_t)TRACE_HEAD(RADON_TRC_ENTRY + 4, 0));
+    EMIT(HEAD_EXIT_HYPERCALL, (int32_t)TRACE_HEAD(RADON_TRC_ENTRY + 1, 0));
+    EMIT(HEAD_IRET_USER, (int32_t)TRACE_HEAD(RADON_TRC_ENTRY + 5, 0));
+    EMIT(TRACE_EXTRA_SHIFT_, TRACE_EXTRA_SHIFT);
     EMIT(VCPUINFO_CR2, offsetof(struct vcpu_info, arch.cr2));
     EMIT(VCPUINFO_MASK, offsetof(struct vcpu_info, evtchn_upcall_mask));
     EMIT(UREGS_CS, offsetof(struct cpu_user_regs, cs));

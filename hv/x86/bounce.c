@@ -136,7 +136,7 @@ void bounce_page_fault(struct cpu_user_regs *regs, uint32_t error_code, uint64_t
 
 /* ------------------------------------------------------------------ iret */
 
-static void iret_general(struct cpu_user_regs *regs)
+static void iret_general(struct cpu_user_regs *regs, bool recorded)
 {
     struct vcpu *v = current();
     struct iret_context frame;
@@ -146,6 +146,8 @@ static void iret_general(struct cpu_user_regs *regs)
     if ((frame.cs & 3) == 3) {
         if (v->hot->flags & HOT_ODD_NO_USER)
             domain_crash_current("iret to user mode at %lx without user page tables", frame.rip);
+        if (!recorded)
+            trace_iret_user(frame.rip);
         sites_iret();
         enter_user_mode(v);
     }
@@ -184,10 +186,12 @@ void do_slow_syscall(struct cpu_user_regs *regs)
     struct vcpu *v = current();
 
     if (vcpu_in_kernel(v)) {
-        trace_iret_entry(); /* syscall.S sends nothing else here */
-        do_slow_iret(regs);
+        trace_iret(); /* syscall.S sends nothing else here */
+        sites_enter(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
+        iret_general(regs, false);
         return;
     }
+    trace_bounce_syscall((uint32_t)regs->rax, regs->rip);
     sites_enter(RADON_SITE_SYSCALL, (uint32_t)regs->rax, regs->rip);
     if (!v->hot->syscall_rip) {
         bounce_exception(regs, X86_UD, 0);
@@ -200,7 +204,7 @@ void do_slow_syscall(struct cpu_user_regs *regs)
 void do_slow_iret(struct cpu_user_regs *regs)
 {
     sites_enter(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
-    iret_general(regs);
+    iret_general(regs, true);
 }
 
 void do_syscall32(struct cpu_user_regs *regs)

@@ -83,6 +83,7 @@
     pop     %rax
     jmp     .Lpf_due
 .endm
+#include "x86/trace_entry.h"
 
     .text
 /*
@@ -121,24 +122,13 @@ page_fault_entry:
     jz      .Lpf_timed
     cmpq    $0, HOT(PAGE_FAULT_RIP, 6)
     je      .Lpf_general
-    cld
-    PUSH_VOLATILE
-    lea     72(%rsp), %rdi              /* error code, rip */
-    call    trace_page_fault_entry
-    pop     %r11
-    pop     %r10
-    pop     %r9
-    pop     %r8
-    pop     %rax
-    pop     %rcx
-    pop     %rdx
-    pop     %rsi
-    pop     %rdi
+    TRACE_USER_PAGE_FAULT
     testl   $HOT_SITES_EXACT, HOT(FLAGS, 6)
     jnz     .Lpf_timed
     decl    HOT(SITE_COUNTDOWN, 6)
     jz      .Lpf_sample
     jmp     .Lpf_plain
+    TRACE_USER_PAGE_FAULT_RARE
 
 /*
  * Exceptions and interrupts.  In: the vector's stub pushed an error code (or 0) with the vector

@@ -4,6 +4,7 @@
  * the iret hypercall.  entry_frame.h has the frame.
  */
 #include "x86/sites_entry.h"
+#include "x86/trace_entry.h"
 
 /*
  * The template of a CPU's SYSCALL stub, copied to a page of its own with a data page behind it
@@ -175,6 +176,9 @@ entry_syscall:
     testl   $HOT_SITES_EXACT | HOT_SITES_OPEN, HOT(FLAGS, 15)
     jnz     .Lhypercall_timed
 .Lhypercall_exit_timed:
+    testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_exit_hypercall(%rip)
+    jnz     .Lhypercall_exit_traced
+.Lhypercall_exit_recorded:
     testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES), HOT(FLAGS, 15)
     jz      .Lhypercall_exit
 .Lhypercall_slow_exit:
@@ -240,28 +244,26 @@ entry_syscall:
     lock andb $~(HOT_SITES_OPEN >> 24), HOT(FLAGS + 3, 15)
     jmp     .Lhypercall_exit_timed
 
-/* Recorded, then as any other.  What C clobbers comes back from the frame. */
+/* Recorded, then as any other. */
 .Lhypercall_traced:
-    mov     %rsp, %rdi
-    call    trace_hypercall_entry
-    mov     8(%rsp), %r10
-    mov     16(%rsp), %r9
-    mov     24(%rsp), %r8
-    mov     32(%rsp), %rax
-    mov     48(%rsp), %rdx
-    mov     56(%rsp), %rsi
-    mov     64(%rsp), %rdi
+    TRACE_HYPERCALL
     jmp     .Lhypercall_call
+    TRACE_HYPERCALL_RARE
+    TRACE_HYPERCALL_EXIT
 
-/* A system call of user mode with a flag up: of those, tracing has no record of it to make. */
+/* A system call of user mode with a flag up. */
 .Luser_not_plain:
     testl   $~(HOT_TRACE | HOT_SITES), HOT(FLAGS, 2)
     jnz     .Lslow_syscall
+    testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_bounce_syscall(%rip)
+    jnz     .Lbounce_traced
+.Lbounce_recorded:
     testl   $HOT_SITES_EXACT, HOT(FLAGS, 2)
     jnz     .Lbounce_timed
     decl    HOT(SITE_COUNTDOWN, 2)
     jz      .Lbounce_sample
     jmp     .Lbounce
+    TRACE_BOUNCE_SYSCALL
 
 /*
  * The iret hypercall.  On the guest's stack: rax, r11, rcx, flags (VGCF_*), rip, cs, rflags, rsp,
@@ -405,22 +407,15 @@ iret_lean_\timed:
     jnz     .Lslow_syscall
     testl   $HOT_TRACE, HOT(FLAGS, 2)
     jz      .Liret_timed
-    push    %rdi
-    push    %rsi
-    push    %rdx
-    push    %r8
-    push    %r9
-    push    %r10
-    call    trace_iret_entry
-    pop     %r10
-    pop     %r9
-    pop     %r8
-    pop     %rdx
-    pop     %rsi
-    pop     %rdi
+    testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_iret_user(%rip)
+    jnz     .Liret_user
+.Liret_user_recorded:
+    TRACE_IRET
     testl   $HOT_SITES_EXACT, HOT(FLAGS, 2)
     jnz     .Liret_timed
     jmp     .Liret_plain
+    TRACE_IRET_RARE
+    TRACE_IRET_USER
 
 /* A full frame and C: system calls and irets that are not plain. */
 .Lslow_syscall:

@@ -20,10 +20,13 @@ void do_ist_trap(struct cpu_user_regs *regs);
 struct cpu_user_regs *do_debug_entry(struct cpu_user_regs *regs);
 void do_slow_syscall(struct cpu_user_regs *regs);
 void do_slow_iret(struct cpu_user_regs *regs);
-/* Recording at the lean entries.  frame: r11 r10 r9 r8 rax rcx rdx rsi rdi; error code, rip. */
-void trace_hypercall_entry(const uint64_t frame[9]);
-void trace_iret_entry(void);
-void trace_page_fault_entry(const uint64_t frame[2]);
+/*
+ * Records of the lean entries (hv/x86/trace_entry.h) that found no room: of a hypercall, frame being r11
+ * r10 r9 r8 rax rcx rdx rsi rdi; any.
+ */
+struct trace_ring;
+void trace_hypercall_slow(const uint64_t frame[9], const struct trace_ring *ring);
+void trace_record_slow(uint32_t head, const void *data, const struct trace_ring *ring);
 void do_syscall32(struct cpu_user_regs *regs);
 void do_sysenter(struct cpu_user_regs *regs);
 struct cpu_user_regs *do_iret_failed(struct cpu_user_regs *nested);

@@ -7,6 +7,7 @@
 
 #include "hv/domain.h"
 #include "hv/spinlock.h"
+#include "hv/trace_ring.h"
 #include "hv/types.h"
 
 /* 64-bit task state segment, AMD APM volume 2, 12.2.5. */
@@ -54,6 +55,7 @@ struct cpu {
     uint64_t idle_ns, irqs, switches;
     const struct cpu_user_regs *interrupted; /* by the timer; for what runs in timers_run() */
     uint32_t profile_generation; /* the settings that this CPU samples by */
+    struct trace_ring trace[NR_TRACE_RINGS];
 };
 
 extern struct cpu *cpus[NR_CPUS];

@@ -10,6 +10,7 @@
 #define HV_TRACE_H
 
 #include "hv/domain.h"
+#include "hv/trace_ring.h"
 #include "hv/types.h"
 #include "hv/xenpub.h"
 #include "public/radon.h"
@@ -17,18 +18,32 @@
 #include <xen/sysctl.h>
 #include <xen/trace.h>
 
-/* Classes and subclasses wanted (public/trace.h TRC_*), 0 while tracing is off. */
-extern uint32_t trace_mask;
+/* Places of the events in the catalogue. */
+enum trace_event {
+#define EVENT(name, id, fields, text) TRACE_EV_##name,
+#define EVENT_VAR(name, id, text) TRACE_EV_##name,
+#include "../../../tracing/events.def"
+    NR_TRACE_EVENTS
+};
 
-static inline bool trace_wanted(uint32_t event)
+/*
+ * Where records of each event go: TRACE_TO_*.  0, as it is for all while tracing is off, is all that
+ * a tracepoint asks.  Written by hv/trace/control.c.
+ */
+extern uint8_t trace_on[NR_TRACE_EVENTS];
+
+static inline bool trace_is_on(enum trace_event event)
 {
-    uint32_t both = READ_ONCE(trace_mask) & event;
-
-    return unlikely((both & 0x0fff0000) && (both & 0xf000));
+    return unlikely(READ_ONCE(trace_on[event]));
 }
 
-/* Record on this CPU: at most TRACE_EXTRA_MAX words. */
-void trace_put(uint32_t event, const void *data, unsigned int words);
+/*
+ * Record on this CPU, in the rings that `on` (TRACE_TO_*) says.  head: TRACE_HEAD(event, words).  q: the
+ * words of data, two by two, the rest anything.
+ */
+void trace_emit(unsigned int on, uint32_t head, uint64_t q0, uint64_t q1, uint64_t q2, uint64_t q3);
+/* The same of `words` words at `data`, at most TRACE_EXTRA_MAX; `event` has the number, id its place. */
+void trace_put(enum trace_event id, uint32_t event, const void *data, unsigned int words);
 
 #define TRACE_TYPE(name, representation, show) typedef representation trace_##name;
 #include "../../../tracing/types.def"
@@ -36,10 +51,16 @@ void trace_put(uint32_t event, const void *data, unsigned int words);
 
 #define TRACE_EMIT(name, id, ...)                                                                  \
     do {                                                                                           \
-        struct trace_data_##name data = { __VA_ARGS__ };                                           \
+        if (trace_is_on(TRACE_EV_##name)) {                                                        \
+            union {                                                                                \
+                uint64_t q[4];                                                                     \
+                struct trace_data_##name data;                                                     \
+            } u = { .q = { 0 } };                                                                  \
                                                                                                    \
-        if (trace_wanted(id))                                                                      \
-            trace_put(id, &data, sizeof(data) / 4);                                                \
+            u.data = (struct trace_data_##name){ __VA_ARGS__ };                                    \
+            trace_emit(READ_ONCE(trace_on[TRACE_EV_##name]), TRACE_HEAD(id, sizeof(u.data) / 4),   \
+                       u.q[0], u.q[1], u.q[2], u.q[3]);                                            \
+        }                                                                                          \
     } while (0)
 
 #define EVENT1(name, id, t1, f1, text)                                                             \
@@ -96,8 +117,10 @@ void trace_put(uint32_t event, const void *data, unsigned int words);
 #define EVENT_VAR(name, id, text)
 #include "../../../tracing/events.def"
 
-/* A hypercall (TRC_PV_HYPERCALL_V2) or an entry of a multicall (TRC_PV_HYPERCALL_SUBCALL). */
-void trace_hypercall(uint32_t event, unsigned long op, const uint64_t args[6]);
+/* An entry of a multicall. */
+void trace_subcall(unsigned long op, const uint64_t args[6]);
+/* The iret hypercall of a vCPU that is off the lean path. */
+void trace_iret(void);
 /* v's runstate is about to become `state`; v->runstate.state is what it was. */
 void trace_runstate(const struct vcpu *v, int state);
 
@@ -107,20 +130,22 @@ void trace_runstate(const struct vcpu *v, int state);
  */
 void trace_choose_paths(struct vcpu *v);
 
+extern bool trace_any; /* something of trace_on is not 0 */
+
 static inline void trace_vcpu_runs(struct vcpu *v)
 {
-    if (unlikely(READ_ONCE(trace_mask) || (v->hot->flags & HOT_TRACE)))
+    if (unlikely(READ_ONCE(trace_any) || (v->hot->flags & HOT_TRACE)))
         trace_choose_paths(v);
 }
 
-/* Rings are to be told of to domain 0 (bit mask of CPUs). */
-extern uint64_t trace_notify_cpus;
+/* Rings that are half full: TRACE_TO_*. */
+extern uint8_t trace_notify_rings;
 /* Tell it; no lock is held. */
 void trace_notify(void);
 
 static inline void trace_notify_if_due(void)
 {
-    if (unlikely(READ_ONCE(trace_notify_cpus)))
+    if (unlikely(READ_ONCE(trace_notify_rings)))
         trace_notify();
 }
 
