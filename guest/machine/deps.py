@@ -27,6 +27,8 @@ libzydis-dev              /usr/include/Zydis/Zydis.h                 build      
 libelf-dev                /usr/lib/x86_64-linux-gnu/libelf.a         build      symbols of programs
 libcmocka-dev             /usr/include/cmocka.h                      build      unit tests
 libpfm4-dev               /usr/include/perfmon/pfmlib.h              build      names of software events
+libbabeltrace2-dev        /usr/include/babeltrace2/babeltrace.h      build      plugin that reads recordings in babeltrace2
+liblttng-ust-dev          /usr/include/x86_64-linux-gnu/lttng/tracepoint.h build LTTng events of the tools
 qemu-system-x86           qemu-system-x86_64                         run        the machine
 seabios                   /usr/share/seabios/bios-256k.bin           run        firmware of the machine
 linux-image-amd64         /boot/vmlinuz-*-amd64                      run        the guest: Debian's kernel
@@ -51,6 +53,8 @@ xen-utils-4.17            /usr/lib/xen-4.17/bin/xentrace             test       
 xen-utils-common          xenalyze                                   test       second opinion of the recordings
 mmdebstrap                mmdebstrap                                 dom0       makes the root of a Debian domain 0
 e2fsprogs                 /sbin/mke2fs                               dom0       puts it into a file system
+babeltrace2               babeltrace2                                test       reads what the plugin gives, and CTF
+lttng-tools               lttng                                      test       records what the relay gives
 gnuplot-nox               gnuplot                                    bench      draws the plots
 """
 

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# Recordings in babeltrace2, and as CTF.
+add_executable(make_recording tests/tracing/make_recording.c)
+target_link_libraries(make_recording PRIVATE radon_trace_reader)
+target_compile_options(make_recording PRIVATE -std=gnu11 -Wall -Wextra -Werror)
+set_target_properties(make_recording PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/unit)
+
+add_test(NAME babeltrace COMMAND python3 tests/tracing/test_babeltrace.py ${CMAKE_BINARY_DIR}
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(babeltrace PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
