@@ -33,3 +33,10 @@ include(tracing/symbols/symbols.cmake)
 # The babeltrace2 plugin and the LTTng relay are for where their libraries are.
 include(tracing/babeltrace/babeltrace.cmake)
 include(tracing/stat/stat.cmake)
+
+# docs/trace-events.md
+add_executable(trace-events-doc tracing/reader/document.c)
+target_compile_options(trace-events-doc PRIVATE -std=gnu11 -Wall -Wextra -Werror)
+target_link_libraries(trace-events-doc PRIVATE radon_trace_reader)
+set_target_properties(trace-events-doc PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
