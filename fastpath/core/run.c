@@ -101,8 +101,7 @@ void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast
     run->world = world;
 }
 
-/* Whether every staged effect can be taken; writes nothing but run->stop. */
-static bool prove(struct fast_run *run)
+bool fast_prove(struct fast_run *run)
 {
     for (unsigned int i = 0; i < run->nr_staged; i++) {
         const struct fast_staged *s = &run->staged[i];
@@ -117,12 +116,8 @@ static bool prove(struct fast_run *run)
     return true;
 }
 
-enum fast_outcome fast_finish(struct fast_run *run, uint64_t r0)
+void fast_commit(struct fast_run *run)
 {
-    if (run->stop || r0 != FAST_DONE || !prove(run))
-        return FAST_PASS;
-
-    /* ---- point of no return: nothing below can fail ---- */
     for (unsigned int i = 0; i < run->nr_staged; i++) {
         const struct fast_staged *s = &run->staged[i];
 
@@ -131,6 +126,14 @@ enum fast_outcome fast_finish(struct fast_run *run, uint64_t r0)
         else
             run->env->update_pt(run->world, s->address, s->value);
     }
+}
+
+enum fast_outcome fast_finish(struct fast_run *run, uint64_t r0)
+{
+    if (run->stop || r0 != FAST_DONE || !fast_prove(run))
+        return FAST_PASS;
+    /* ---- point of no return: nothing below can fail ---- */
+    fast_commit(run);
     return FAST_DONE;
 }
 

@@ -70,8 +70,12 @@ extern const fast_helper_fn fast_helper_table[FAST_NR_HELPERS];
 void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast_env *env,
                    void *world);
 
+/* Whether every staged effect can be taken; writes nothing but run->stop. */
+bool fast_prove(struct fast_run *run);
+/* Takes them; after fast_prove() said yes, and nothing came in between. */
+void fast_commit(struct fast_run *run);
 /*
- * Ends a run whose program returned r0.  DONE: every staged effect was proved possible and then
+ * Both: ends a run whose program returned r0.  DONE: every staged effect was proved possible and then
  * taken, in program order; the caller takes over the context.  PASS: nothing was changed; run->stop
  * says why when the handler did not choose it.
  */

@@ -12,6 +12,7 @@
 #include "hv/cpuid.h"
 #include "hv/desc.h"
 #include "hv/event.h"
+#include "hv/fast.h"
 #include "hv/image.h"
 #include "hv/irq.h"
 #include "hv/lib.h"
@@ -221,6 +222,7 @@ void __init hv_start(uint32_t magic, uint32_t info)
     sched_init(options.sched);
     start_other_cpus();
     show_memory();
+    fast_init(options.fast);
     dom0_build(&boot, &options);
     for (unsigned int i = 0; i < boot.module_count; i++)
         mm_release_region(boot.modules[i].start, boot.modules[i].end);

@@ -2,6 +2,7 @@
 /*
  * The hypercall table, and the calls about the hypervisor itself: version, multicall, vm_assist.
  */
+#include "hv/fast.h"
 #include "hv/guest.h"
 #include "hv/hypercall.h"
 #include "public/radon.h"
@@ -168,12 +169,14 @@ long do_vm_assist(HCALL_ARGS2(cmd, type))
         return -XEN_EINVAL;
     switch (cmd) {
     case VMASST_CMD_enable:
+        fast_guest_changed(d, RADON_FAST_GUEST_STATE);
         d->vm_assist |= 1UL << type;
         for (unsigned int i = 0; type == VMASST_TYPE_architectural_iopl && i < d->nr_vcpus; i++)
             if (d->vcpu[i])
                 hot_set_odd(d->vcpu[i]->hot, HOT_ODD_IOPL);
         return 0;
     case VMASST_CMD_disable:
+        fast_guest_changed(d, RADON_FAST_GUEST_STATE);
         d->vm_assist &= ~(1UL << type); /* the lean paths stay closed: correct, only slower */
         return 0;
     }

@@ -4,6 +4,7 @@
  */
 #include "hv/desc.h"
 #include "hv/event.h"
+#include "hv/fast.h"
 #include "hv/guest.h"
 #include "hv/hypercall.h"
 #include "hv/lib.h"
@@ -109,6 +110,7 @@ static long op_up(struct vcpu *v)
 {
     if (!v->initialised)
         return -XEN_EINVAL;
+    fast_guest_changed(v->domain, RADON_FAST_VCPUS);
     vcpu_set_online(v);
     return 0;
 }
@@ -124,6 +126,7 @@ static long op_down(struct vcpu *v)
         domain_shutdown(d, SHUTDOWN_poweroff); /* the last one: nobody could bring it up again */
         return 0;
     }
+    fast_guest_changed(d, RADON_FAST_VCPUS);
     timer_stop(&v->singleshot);
     timer_stop(&v->periodic);
     vcpu_set_offline(v);

@@ -124,7 +124,11 @@ static uint64_t *find_entry(struct vcpu *v, uint64_t host_addr, bool is_pte)
 /* Replace an entry, the new one's reference being held by the caller; the old one's is dropped. */
 static void replace_entry(uint64_t *e, uint64_t new_entry)
 {
-    uint64_t old = __atomic_exchange_n(e, new_entry, __ATOMIC_SEQ_CST);
+    uint64_t old;
+
+    if (unlikely(READ_ONCE(virt_to_page(e)->state) & PGS_WATCHED))
+        watched_changes(virt_to_page(e), e, new_entry);
+    old = __atomic_exchange_n(e, new_entry, __ATOMIC_SEQ_CST);
 
     if (old & PTE_P)
         l1e_put(old);

@@ -178,6 +178,12 @@ static inline void ref_drop_writable(struct page_info *pg)
     } while (unlikely(!state_cas(pg, &old, new_state)));
 }
 
+static inline void watched_changes(struct page_info *pg, const uint64_t *entry, uint64_t new_entry)
+{
+    if (mm_watched_changes)
+        mm_watched_changes(pg, entry, new_entry);
+}
+
 /* Take the page out of nobody's TLB: flush where `pg->stamp` says it may still be (tlb.c). */
 void tlb_flush_page(const struct page_info *pg);
 

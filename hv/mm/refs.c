@@ -13,6 +13,8 @@
  */
 #include "mm_int.h"
 
+void (*mm_watched_changes)(struct page_info *pg, const uint64_t *entry, uint64_t new_entry);
+
 bool get_page(struct page_info *pg, const struct domain *d)
 {
     if (!ref_general(pg))
@@ -110,6 +112,8 @@ int get_page_type(struct page_info *pg, uint64_t type)
 
     if (old & PGS_TCOUNT_MASK)
         return 0;
+    if (unlikely(old & PGS_WATCHED))
+        watched_changes(pg, NULL, 0);
     /*
      * From here nobody can take another type.  Whatever TLBs remember of the former one must go
      * before it is relied upon that there is nothing of it.
@@ -130,6 +134,8 @@ void put_page_type(struct page_info *pg)
             if (state_is_live_table(old)) {
                 /* From now on nobody changes an entry, nor takes a reference. */
                 if (state_cas(pg, &old, old & ~PGS_VALID)) {
+                    if (unlikely(old & PGS_WATCHED))
+                        watched_changes(pg, NULL, 0);
                     table_devalidate(pg->owner, pg, old & PGS_TYPE_MASK);
                     old = READ_ONCE(pg->state);
                 }

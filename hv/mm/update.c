@@ -126,6 +126,8 @@ int table_update(struct domain *d, struct domain *owner, struct page_info *pg, u
 {
     uint64_t type = pg->state & PGS_TYPE_MASK;
 
+    if (unlikely(pg->state & PGS_WATCHED))
+        watched_changes(pg, e, new_entry);
     if (likely(type == PGT_L1))
         return l1_update(d, owner, e, new_entry, mode, expected);
     if (owner != d)
@@ -192,7 +194,8 @@ static inline int update_one(struct domain *d, struct domain *owner, uint64_t pt
     if (unlikely(pg->owner != d))
         return -XEN_EPERM;
     e = paddr_to_virt(ptr & ~7UL);
-    if (likely((READ_ONCE(pg->state) & (PGS_TYPE_MASK | PGS_VALID)) == (PGT_L1 | PGS_VALID))) {
+    if (likely((READ_ONCE(pg->state) & (PGS_TYPE_MASK | PGS_VALID | PGS_WATCHED)) ==
+               (PGT_L1 | PGS_VALID))) {
         if (likely(owner == d))
             return mode == UPDATE_STORE ? l1_set(d, e, val) : l1_set_preserve(d, e, val);
         return l1_update(d, owner, e, val, mode, 0);

@@ -29,6 +29,14 @@ static long uvm_flush(const struct domain *d, uint64_t va, unsigned long flags)
     return 0;
 }
 
+static inline void watch_l1(const uint64_t *e, uint64_t new_entry)
+{
+    struct page_info *pg = virt_to_page(e);
+
+    if (unlikely(READ_ONCE(pg->state) & PGS_WATCHED))
+        watched_changes(pg, e, new_entry);
+}
+
 long do_update_va_mapping(unsigned long va, unsigned long val, unsigned long flags,
                           unsigned long a4, unsigned long a5, unsigned long a6)
 {
@@ -42,6 +50,8 @@ long do_update_va_mapping(unsigned long va, unsigned long val, unsigned long fla
     (void)a6;
     spin_lock(&d->mm.lock);
     e = walk_to_l1e(v->kernel_l4, va);
+    if ((int64_t)va < 0 && e) /* kernels are in the upper half */
+        watch_l1(e, val);
     rc = likely(e) ? l1_set(d, e, val) : -XEN_EINVAL;
     spin_unlock(&d->mm.lock);
     if (flags && rc == 0)
@@ -63,6 +73,8 @@ long do_update_va_mapping_otherdomain(unsigned long va, unsigned long val, unsig
         return d->privileged ? -XEN_ESRCH : -XEN_EPERM;
     spin_lock(&d->mm.lock);
     e = walk_to_l1e(v->kernel_l4, va);
+    if (e)
+        watch_l1(e, val);
     rc = e ? l1_update(d, owner, e, val, UPDATE_STORE, 0) : -XEN_EINVAL;
     spin_unlock(&d->mm.lock);
     if (flags && rc == 0)

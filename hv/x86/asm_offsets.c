@@ -10,6 +10,8 @@
 #include "hv/vcpu_hot.h"
 #include "hv/x86.h"
 
+#include "program.h"
+
 #define EMIT(name, value) __asm__ volatile("\n.ascii \"@@" #name " %0\"" ::"i"((long)(value)))
 #define HOTF(name, field) EMIT(HOT_##name, offsetof(struct vcpu_hot, field))
 
@@ -28,6 +30,8 @@ void asm_offsets(void)
     HOTF(SYSCALL_RIP, syscall_rip);
     HOTF(PAGE_FAULT_RIP, page_fault_rip);
     HOTF(SCRATCH, scratch);
+    HOTF(FAST_SYSCALLS, fast_syscalls);
+    EMIT(FAST_MAX_SYSCALL_, FAST_MAX_SYSCALL);
     HOTF(SITE_COUNTDOWN, site_countdown);
     HOTF(SITE_PERIOD, site_period);
     HOTF(SITE_ROWS, site_rows);

@@ -8,6 +8,7 @@
  */
 #include "hv/asm.h"
 #include "hv/entry.h"
+#include "hv/fast.h"
 #include "hv/guest.h"
 #include "hv/lib.h"
 #include "hv/percpu.h"
@@ -193,6 +194,8 @@ void do_slow_syscall(struct cpu_user_regs *regs)
     }
     trace_bounce_syscall((uint32_t)regs->rax, regs->rip);
     sites_enter(RADON_SITE_SYSCALL, (uint32_t)regs->rax, regs->rip);
+    if ((v->hot->flags & HOT_FAST) && fast_syscall(regs))
+        return;
     if (!v->hot->syscall_rip) {
         bounce_exception(regs, X86_UD, 0);
         return;

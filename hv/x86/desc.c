@@ -7,6 +7,7 @@
 
 #include "hv/asm.h"
 #include "hv/entry.h"
+#include "hv/fast.h"
 #include "hv/guest.h"
 #include "hv/hypercall.h"
 #include "hv/lib.h"
@@ -264,6 +265,7 @@ long set_ldt(struct vcpu *v, uint64_t va, uint32_t entries)
     rc = replace_frames(v->domain, v->ldt_frames, 16, frames, n, old);
     if (rc)
         return rc;
+    fast_guest_changed(v->domain, RADON_FAST_GUEST_STATE);
     v->ldt_base = va;
     v->ldt_entries = entries;
     for (unsigned int i = 0; i < n; i++)

@@ -95,8 +95,8 @@
 page_fault_entry:
     testb   $3, 16(%rsp)
     jz      .Lpf_general
-    cmpl    $0, HOT(FLAGS, 6)
-    jne     .Lpf_not_plain
+    testl   $~(HOT_FAST | HOT_FAST_HYPERCALL), HOT(FLAGS, 6)
+    jnz     .Lpf_not_plain
     decl    HOT(SITE_COUNTDOWN, 6)
     jz      .Lpf_sample
 .Lpf_plain:
@@ -116,7 +116,7 @@ page_fault_entry:
 
 /* Recorded, then as any other, if the lean path will take it. */
 .Lpf_not_plain:
-    testl   $~(HOT_TRACE | HOT_SITES), HOT(FLAGS, 6)
+    testl   $~(HOT_TRACE | HOT_SITES | HOT_FAST | HOT_FAST_HYPERCALL), HOT(FLAGS, 6)
     jnz     .Lpf_general
     testl   $HOT_TRACE, HOT(FLAGS, 6)
     jz      .Lpf_timed
@@ -147,7 +147,8 @@ exception_common:
 /* Leave to the guest with a full frame at the stack's top. */
     .globl exit_to_guest
 exit_to_guest:
-    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT | HOT_SITES_BOUNCE), HOT(FLAGS, UREGS_WORDS)
+    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT | HOT_SITES_BOUNCE | HOT_HANDLERS), \
+            HOT(FLAGS, UREGS_WORDS)
     jnz     .Lexit_work
     mov     HOT(INFO, UREGS_WORDS), %rcx
     cmpw    $1, (%rcx)

@@ -7,6 +7,7 @@
 
 #include "hv/asm.h"
 #include "hv/cpuid.h"
+#include "hv/fast.h"
 #include "hv/guest.h"
 #include "hv/hypercall.h"
 #include "hv/irq.h"
@@ -36,6 +37,7 @@ static bool code_address_ok(uint64_t va)
 
 void pv_set_trap(struct vcpu *v, unsigned int vector, struct guest_trap t)
 {
+    fast_guest_changed(v->domain, RADON_FAST_GUEST_STATE);
     v->traps[vector] = t;
     if (vector == X86_PF)
         v->hot->page_fault_rip = TI_GET_IF(&t) ? t.address : 0;
@@ -67,6 +69,7 @@ long do_set_trap_table(HCALL_ARGS1(table))
 
 static void set_syscall_callback(struct vcpu *v, uint64_t address, bool mask)
 {
+    fast_guest_changed(v->domain, RADON_FAST_GUEST_STATE);
     v->hot->syscall_rip = address;
     v->syscall_masks_events = mask;
     if (address && mask)
@@ -109,6 +112,7 @@ static long register_callback(struct vcpu *v, unsigned int type, unsigned int fl
         return -XEN_ENOSYS;
     if (type == CALLBACKTYPE_nmi && v != v->domain->vcpu[0])
         return -XEN_EINVAL;
+    fast_guest_changed(v->domain, RADON_FAST_GUEST_STATE);
     *cb = (struct callback){ address, flags & CALLBACKF_mask_events };
     return 0;
 }

@@ -149,8 +149,8 @@ entry_syscall:
     mov     %r10, %rcx
     call    *(%r11, %rax, 8)
 .Lhypercall_done:
-    cmpl    $HOT_KERNEL, HOT(FLAGS, 15)
-    jne     .Lhypercall_exit_not_plain
+    testl   $~(HOT_KERNEL | HOT_HANDLERS), HOT(FLAGS, 15)
+    jnz     .Lhypercall_exit_not_plain
 .Lhypercall_exit:
     mov     HOT(INFO, 15), %rcx
     cmpw    $1, (%rcx)                  /* pending and not masked */
@@ -179,7 +179,7 @@ entry_syscall:
     testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_exit_hypercall(%rip)
     jnz     .Lhypercall_exit_traced
 .Lhypercall_exit_recorded:
-    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES), HOT(FLAGS, 15)
+    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES | HOT_HANDLERS), HOT(FLAGS, 15)
     jz      .Lhypercall_exit
 .Lhypercall_slow_exit:
     mov     %rax, 32(%rsp)
@@ -251,9 +251,23 @@ entry_syscall:
     TRACE_HYPERCALL_RARE
     TRACE_HYPERCALL_EXIT
 
+/* Fast handlers are attached to some system calls: to this one? */
+.Lfast_syscall:
+    cmp     $FAST_MAX_SYSCALL_, %rax
+    ja      .Lno_handler
+    push    %rcx
+    mov     HOT(FAST_SYSCALLS, 3), %rcx
+    cmpq    $0, (%rcx, %rax, 8)
+    pop     %rcx
+    je      .Lno_handler
+    jmp     .Lslow_syscall
+
 /* A system call of user mode with a flag up. */
 .Luser_not_plain:
-    testl   $~(HOT_TRACE | HOT_SITES), HOT(FLAGS, 2)
+    testb   $HOT_FAST >> 24, HOT(FLAGS + 3, 2)
+    jnz     .Lfast_syscall
+.Lno_handler:
+    testl   $~(HOT_TRACE | HOT_SITES | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Lslow_syscall
     testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_bounce_syscall(%rip)
     jnz     .Lbounce_traced
@@ -372,8 +386,8 @@ iret_lean_\timed:
 .endm
 
 .Liret:
-    cmpl    $HOT_KERNEL, HOT(FLAGS, 2)
-    jne     .Liret_not_plain
+    testl   $~(HOT_KERNEL | HOT_HANDLERS), HOT(FLAGS, 2)
+    jnz     .Liret_not_plain
     decl    HOT(SITE_COUNTDOWN, 2)
     jz      .Liret_sample
 .Liret_plain:
@@ -403,7 +417,7 @@ iret_lean_\timed:
  * rcx and r11 come from the guest's frame.
  */
 .Liret_not_plain:
-    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT), HOT(FLAGS, 2)
+    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Lslow_syscall
     testl   $HOT_TRACE, HOT(FLAGS, 2)
     jz      .Liret_timed

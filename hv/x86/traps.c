@@ -9,6 +9,7 @@
 #include "hv/asm.h"
 #include "hv/entry.h"
 #include "hv/event.h"
+#include "hv/fast.h"
 #include "hv/fpu.h"
 #include "hv/guest.h"
 #include "hv/lib.h"
@@ -70,6 +71,9 @@ static void guest_debug(struct cpu_user_regs *regs)
 
 static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
 {
+    if (unlikely(current()->hot->flags & HOT_FAST_TRAP) &&
+        fast_exception(regs, vector, regs->error_code, vector == X86_PF ? read_cr2() : 0))
+        return;
     switch (vector) {
     case X86_PF:
         guest_page_fault(regs);
@@ -103,6 +107,8 @@ static void hypervisor_fault(struct cpu_user_regs *regs, unsigned int vector)
     uint64_t fixup = extable_lookup(regs->rip);
     uint64_t cr2 = vector == X86_PF ? read_cr2() : 0;
 
+    if (!fixup)
+        fixup = fast_fixup(regs->rip);
     if (fixup) {
         regs->rip = fixup;
         return;

@@ -9,7 +9,7 @@ set(GUEST_TEST_FLAGS -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel
     -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-strict-aliasing
     -fno-asynchronous-unwind-tables -fcf-protection=none -fno-builtin-printf
     -Wall -Wextra -Werror -Wno-missing-field-initializers -I${GUEST_KTEST_DIR}
-    -I${CMAKE_SOURCE_DIR}/hv/include)
+    -I${CMAKE_SOURCE_DIR}/hv/include -I${CMAKE_SOURCE_DIR}/fastpath/core)
 
 file(GLOB GUEST_KTEST_SOURCES CONFIGURE_DEPENDS ${GUEST_KTEST_DIR}/*.c ${GUEST_KTEST_DIR}/*.S)
 file(GLOB GUEST_TEST_MAINS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/guest/*/main.c)

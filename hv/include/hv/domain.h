@@ -91,6 +91,8 @@ struct vcpu {
     bool time_dirty;
 
     paddr_t vcpu_info_page;      /* frame held by register_vcpu_info, or 0 */
+
+    struct fast_vcpu *fast;      /* hv/fast/ owns it; NULL: neither handlers nor capture so far */
 };
 
 struct domain {
@@ -105,6 +107,7 @@ struct domain {
     struct domain_mm mm;         /* hv/mm/ owns it */
     struct event_state *ev;      /* hv/event/ owns it */
     struct grant_table *gt;      /* hv/grant/ owns it */
+    struct fast_domain *fast;    /* hv/fast/ owns it; NULL: neither handlers nor capture so far */
 
     shared_info_t *shared;       /* direct map */
     mfn_t shared_mfn;

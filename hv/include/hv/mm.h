@@ -51,6 +51,7 @@ _Static_assert(sizeof(struct page_info) == 32, "frame table entries are 32 bytes
 
 /*
  * state: the type in bits 0-2, flags in 3-7, type references in 8-31, flags of free blocks in 32-33,
+ * PGS_WATCHED in 34,
  * references of any kind in 37-63.  A type reference counts as a general one too; PGS_ALLOC holds
  * one.  The order is chosen for the tests of the common paths: the low half alone, or the sign of
  * the whole, decides.
@@ -74,6 +75,7 @@ _Static_assert(sizeof(struct page_info) == 32, "frame table entries are 32 bytes
 #define PGS_TCOUNT_FULL (1UL << 31) /* no more type references are given from here on */
 #define PGS_FREE        (1UL << 32) /* head of a free block */
 #define PGS_DIRTY       (1UL << 33) /* of a free block: its contents are not zero */
+#define PGS_WATCHED     (1UL << 34) /* mm_watch(): somebody wants to know before it changes */
 #define PGS_COUNT_ONE   (1UL << 37)
 #define PGS_COUNT_MASK  (~0UL << 37)
 #define PGS_COUNT_FULL  (1UL << 63) /* no more references are given from here on */
@@ -282,6 +284,25 @@ bool domain_mm_empty(const struct domain *d);
  */
 void mmio_deny(mfn_t first, uint64_t count);
 bool mmio_permit(mfn_t mfn);
+
+/* ------------------------------------------------------------------ watched pages (watch.c) */
+
+struct mm_watched {
+    mfn_t mfn;
+    paddr_t entry[3]; /* of the L1, L2 and L3 entries on the way there */
+};
+
+/*
+ * Watch the page at va of v's kernel tables, which must be mapped read-only and have no writable
+ * mapping anywhere: 0, -XEN_EBUSY if it has, -XEN_EFAULT if there is none.  The TLBs are the caller's
+ * to flush before it relies on that.  Takes mm.lock.
+ */
+int mm_watch(struct vcpu *v, uint64_t va, struct mm_watched *out);
+/*
+ * Called before the change is done, with locks held: pg gets a type (entry NULL), or stops being the
+ * table that it is; or its `entry` becomes new_entry.
+ */
+extern void (*mm_watched_changes)(struct page_info *pg, const uint64_t *entry, uint64_t new_entry);
 
 /* ------------------------------------------------------------------ TLBs */
 

@@ -29,6 +29,12 @@
 #define HOT_SITES_OPEN      0x04000000 /* this entry is a sample: it is timed */
 #define HOT_SITES_BOUNCE    0x08000000 /* a sample is with the guest kernel: its iret is timed */
 #define HOT_SITES           (HOT_SITES_EXACT | HOT_SITES_OPEN | HOT_SITES_BOUNCE)
+#define HOT_FAST            0x10000000 /* byte 3: fast handlers for system calls are attached */
+#define HOT_FAST_TRAP       0x20000000 /* byte 3: fast handlers for exceptions are */
+#define HOT_FAST_HYPERCALL  0x40000000 /* byte 3: fast handlers for hypercalls are */
+#define HOT_STEP            0x80000000 /* byte 3: a capture or a comparison needs every entry */
+
+#define HOT_HANDLERS (HOT_FAST | HOT_FAST_TRAP | HOT_FAST_HYPERCALL)
 
 #ifndef __ASSEMBLER__
 
@@ -63,7 +69,7 @@ struct vcpu_hot {
     uint64_t site_rdx;          /* scratch */
     uint64_t site_base;         /* of hypercalls' keys: domain and kind */
     struct site_row *site_iret_row; /* of its iret hypercalls */
-    uint64_t reserved[1];
+    void *fast_syscalls;        /* struct fast_handler *[FAST_MAX_SYSCALL + 1] of the domain */
 };
 
 /* Bytes change one by one, since each has its own writers; byte 2 from other CPUs in rare cases. */

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest memory as a handler sees it: the guest kernel's tables are loaded, the guest's addresses are
+ * used as they are, a fault is caught.
+ *
+ * Stores go to where a walk of the tables says, through the direct map.  The walk takes no lock:
+ * interrupts are off, so what it read stays what it was until this CPU serves a flush, as with the
+ * processor's own TLB; a page table or a frame becomes something else only after that (hv/mm.h).
+ */
+#include "hv/asm.h"
+#include "hv/guest.h"
+#include "hv/mm.h"
+#include "hv/paging.h"
+#include "hv/traps.h"
+#include "hv/x86.h"
+
+#include "fast_int.h"
+
+/*
+ * An address in the hypervisor's range (L4 slots 256-271: 43-bit steps) becomes one that faults,
+ * without a branch that the processor could run past.
+ */
+static uint64_t outside_hv(uint64_t address)
+{
+    const uint64_t faults = 1UL << 63;
+    uint64_t step;
+
+    __asm__("mov %0, %1\n"
+            "shr $43, %1\n"
+            "cmp %3, %k1\n"
+            "cmove %2, %0\n"
+            : "+r"(address), "=&r"(step)
+            : "r"(faults), "i"(HV_UL(0xffff800000000000) >> 43)
+            : "cc");
+    return address;
+}
+
+#define LOAD(bits, insn)                                                                           \
+    static bool load##bits(uint64_t address, uint64_t *value)                                      \
+    {                                                                                              \
+        uint64_t v;                                                                                \
+                                                                                                   \
+        __asm__ goto("1: " insn "\n" EXTABLE("1b", "%l[fault]")                                    \
+                     : "=&r"(v) : "r"(address) : "memory" : fault);                                \
+        *value = v;                                                                                \
+        return true;                                                                               \
+    fault:                                                                                         \
+        return false;                                                                              \
+    }
+LOAD(8, "movzbl (%1), %k0")
+LOAD(16, "movzwl (%1), %k0")
+LOAD(32, "movl (%1), %k0")
+LOAD(64, "movq (%1), %0")
+
+static bool env_load(void *world, uint64_t address, unsigned int size, uint64_t *value)
+{
+    (void)world;
+    address = outside_hv(address);
+    switch (size) {
+    case 1:
+        return load8(address, value);
+    case 2:
+        return load16(address, value);
+    case 4:
+        return load32(address, value);
+    default:
+        return load64(address, value);
+    }
+}
+
+/* ------------------------------------------------------------------ stores */
+
+#define LEAF_BITS (PTE_P | PTE_RW | PTE_U | PTE_A | PTE_D)
+#define UPPER_BITS (PTE_P | PTE_RW | PTE_U)
+
+/* The L1 entry of va in v's kernel tables if all above it allow writing; 0: none. */
+static uint64_t writable_entry(const struct vcpu *v, uint64_t va)
+{
+    uint64_t e = v->hot->kernel_cr3 & PTE_ADDR_MASK;
+
+    for (unsigned int level = 4; level; level--) {
+        uint64_t frame = (e & PTE_ADDR_MASK) >> PAGE_SHIFT;
+
+        if (frame >= max_mfn)
+            return 0;
+        e = READ_ONCE(((uint64_t *)mfn_to_virt(MFN(frame)))[(va >> (12 + 9 * (level - 1))) & 511]);
+        if ((e & UPPER_BITS) != UPPER_BITS)
+            return 0;
+    }
+    return e;
+}
+
+/* vcpu_info has the event flags, which no handler stores to (rule 6). */
+static bool in_vcpu_info(const struct domain *d, paddr_t at, unsigned int size)
+{
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+        paddr_t info = d->vcpu[i] ? virt_to_paddr(d->vcpu[i]->hot->info) : 0;
+
+        if (info && at + size > info && at < info + sizeof(struct vcpu_info))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Frames of the guest's own memory only: page tables and descriptors are of another type, the
+ * hypervisor's pages (shared_info, grant tables) have a flag.  The accessed and dirty bits must be
+ * set already: the guest kernel's own store sets them, and the next time it goes.
+ */
+static void *store_target(const struct vcpu *v, uint64_t address, unsigned int size)
+{
+    uint64_t e = writable_entry(v, address), frame = (e & PTE_ADDR_MASK) >> PAGE_SHIFT, state;
+    paddr_t at;
+
+    if ((e & LEAF_BITS) != LEAF_BITS || frame >= max_mfn)
+        return NULL;
+    state = READ_ONCE(mfn_to_page(MFN(frame))->state);
+    if ((state & (PGS_TYPE_MASK | PGS_HV)) != PGT_WRITABLE || !(state & PGS_TCOUNT_MASK) ||
+        mfn_to_page(MFN(frame))->owner != v->domain)
+        return NULL;
+    at = mfn_to_paddr(MFN(frame)) + (address & (PAGE_SIZE - 1));
+    return in_vcpu_info(v->domain, at, size) ? NULL : paddr_to_virt(at);
+}
+
+static bool env_may_store(void *world, uint64_t address, unsigned int size)
+{
+    struct fast_world *w = world;
+    void *to;
+
+    if (outside_hv(address) != address || !is_canonical(address) ||
+        (address & (PAGE_SIZE - 1)) + size > PAGE_SIZE || w->nr_proved == FAST_MAX_STAGED)
+        return false;
+    to = store_target(w->v, address, size);
+    if (!to)
+        return false;
+    w->proved[w->nr_proved++] = to;
+    return true;
+}
+
+static void env_store(void *world, uint64_t address, unsigned int size, uint64_t value)
+{
+    struct fast_world *w = world;
+    void *to = w->proved[w->nr_proved++];
+
+    (void)address;
+    switch (size) {
+    case 1:
+        *(volatile uint8_t *)to = (uint8_t)value;
+        break;
+    case 2:
+        *(volatile uint16_t *)to = (uint16_t)value;
+        break;
+    case 4:
+        *(volatile uint32_t *)to = (uint32_t)value;
+        break;
+    default:
+        *(volatile uint64_t *)to = value;
+        break;
+    }
+}
+
+static bool env_may_update_pt(void *world, uint64_t ptr, uint64_t old, uint64_t new)
+{
+    (void)world;
+    (void)ptr;
+    (void)old;
+    (void)new;
+    return false;
+}
+
+static void env_update_pt(void *world, uint64_t ptr, uint64_t new)
+{
+    (void)world;
+    (void)ptr;
+    (void)new;
+}
+
+static uint64_t env_tsc(void *world)
+{
+    (void)world;
+    return rdtsc();
+}
+
+const struct fast_env fast_env = {
+    .load = env_load,
+    .may_store = env_may_store,
+    .store = env_store,
+    .may_update_pt = env_may_update_pt,
+    .update_pt = env_update_pt,
+    .tsc = env_tsc,
+};

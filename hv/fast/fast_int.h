@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of hv/fast share.
+ *
+ * A handler is found by its attach point in struct fast_domain.  Those tables are read without a lock:
+ * by a CPU with interrupts off, which no handler turns on.  So who unpublishes a handler and then has
+ * had every CPU serve an interrupt (fast_sync()) knows that nobody runs it any more.
+ *
+ * Lock: fast_domain.lock guards the list and the states; innermost but for the heap's.
+ */
+#ifndef HV_FAST_INT_H
+#define HV_FAST_INT_H
+
+#include "hv/domain.h"
+#include "hv/fast.h"
+#include "hv/lib.h"
+#include "hv/mm.h"
+#include "hv/percpu.h"
+#include "hv/spinlock.h"
+
+#include "jit_x86.h"
+#include "program.h"
+#include "run.h"
+#include "verifier.h"
+
+/* What one CPU counts of a handler. */
+struct fast_counts {
+    uint64_t hits, cycles;
+    uint64_t passes[RADON_FAST_NR_PASSES];
+};
+
+struct fast_watched {
+    uint64_t address, hash;
+    struct mm_watched at;
+};
+
+struct fast_handler {
+    fast_code code;              /* first: hv/x86/fast_entry.S */
+    uint32_t state;              /* enum radon_fast_state */
+    uint32_t oracle;             /* of an active one: one run in so many is compared; 0 = none */
+    struct fast_counts *counts;  /* of each CPU */
+    struct fast_handler *next;
+    struct fast_domain *fd;
+    uint64_t code_at;            /* in the pool (code.c) */
+    uint32_t code_bytes;
+    uint32_t fault_exit;         /* offset in the code: where a faulting load goes on */
+    void *blob;
+    uint32_t blob_bytes;
+    uint32_t *tainted;
+    uint32_t nr_tainted;
+    struct fast_watched *watched;
+    uint32_t nr_watched;
+    uint32_t one_vcpu;
+    struct fast_program program; /* in the blob */
+    struct radon_fast_info info; /* runs, hits, passes: in counts */
+    struct radon_fast_evidence *evidence;
+};
+
+struct fast_domain {
+    struct fast_handler *syscalls[FAST_MAX_SYSCALL + 1]; /* first: hot->fast_syscalls */
+    struct fast_handler *hypercalls[FAST_MAX_HYPERCALL + 1];
+    struct fast_handler *traps[RADON_FAST_MAX_HANDLERS];
+    uint32_t nr_syscalls, nr_hypercalls, nr_traps; /* published ones */
+    spinlock_t lock;
+    struct domain *domain;
+    struct fast_handler *list;   /* newest first, retired ones too */
+    uint32_t nr_handlers;
+    bool off;
+    struct capture *capture;     /* capture.c */
+};
+
+/* Where a handler runs, on its CPU: struct fast_env's world. */
+struct fast_world {
+    struct vcpu *v;
+    uint32_t nr_proved;
+    void *proved[FAST_MAX_STAGED]; /* in the direct map, in the order of the staged stores */
+};
+
+/* A CPU's work memory. */
+struct fast_cpu {
+    struct fast_run run;
+    struct fast_ctx ctx;
+    struct fast_world world;
+};
+
+extern const struct fast_env fast_env;
+struct fast_cpu *fast_this_cpu(void);
+
+/* Of a vCPU: a comparison under way (shadow.c), a capture (capture.c). */
+struct fast_vcpu {
+    uint32_t reserved;
+};
+
+/* ------------------------------------------------------------------ code.c: memory for code */
+
+void code_init(void);
+bool code_available(void);
+/* Room for so many bytes of h's code, executable but empty; 0: none. */
+uint64_t code_alloc(struct fast_handler *h, uint32_t bytes);
+void code_free(uint64_t at, uint32_t bytes);
+/*
+ * A writable view of what code_alloc() gave, while it is not executable; code_done() ends it.  One
+ * at a time: the caller holds the lock of installing.
+ */
+void *code_write(uint64_t at, uint32_t bytes);
+void code_done(uint64_t at, uint32_t bytes);
+struct fast_handler *code_owner(uint64_t rip);
+
+/* ------------------------------------------------------------------ registry.c */
+
+extern bool fast_allowed;
+
+/* d's state, made if needed; NULL without memory. */
+struct fast_domain *fast_domain_get(struct domain *d);
+/* The domain that a caller may speak of, or NULL and *rc. */
+struct domain *fast_target(uint16_t id, int *rc);
+struct fast_handler *fast_find(uint32_t id, int *rc);
+/* Every CPU has left what it was in; any locks may be held but none that CPUs wait for unserved. */
+void fast_sync(void);
+/* Make h, new or disabled, run; replaces who was there.  fd->lock is held for these three. */
+void fast_publish(struct fast_handler *h);
+void fast_unpublish(struct fast_handler *h);
+void fast_retire(struct fast_handler *h, enum radon_fast_reason why);
+/* Out of the list. */
+void fast_unlink(struct fast_handler *h);
+/* Forget a retired one and free all it has; after fast_sync(). */
+void fast_handler_free(struct fast_handler *h);
+
+/* ------------------------------------------------------------------ watch.c */
+
+void fast_watch_init(void);
+/* The list of h's watches from the caller's memory. */
+int fast_fetch_watches(struct fast_handler *h, uint64_t watches, uint32_t nr);
+/* Watch them and compare the contents; h is in the list, so that changes from now on retire it. */
+int fast_watch(struct fast_handler *h);
+
+/* ------------------------------------------------------------------ run.c */
+
+/* The state of regs as a context; user: the entry came from user mode. */
+void fast_fill_ctx(struct fast_ctx *ctx, const struct cpu_user_regs *regs, struct vcpu *v);
+uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *v, bool exception);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which handlers there are, which of them are published, and how they go out of use.
+ */
+#include "hv/asm.h"
+#include "hv/mm.h"
+#include "hv/x86.h"
+
+#include "fast_int.h"
+
+bool fast_allowed;
+
+void fast_init(bool allowed)
+{
+    fast_allowed = allowed;
+    if (allowed)
+        code_init();
+    fast_watch_init();
+}
+
+void fast_sync(void)
+{
+    uint64_t mask = 0;
+
+    for (uint32_t i = 0; i < nr_cpus; i++)
+        if (cpus[i] && cpus[i]->online)
+            mask |= 1UL << i;
+    smp_tlb_flush(mask, ~0UL);
+}
+
+struct domain *fast_target(uint16_t id, int *rc)
+{
+    struct domain *self = current()->domain, *d;
+
+    if (id == DOMID_SELF || id == self->id)
+        return self;
+    *rc = -XEN_EPERM;
+    if (!self->privileged)
+        return NULL;
+    d = domain_find(id);
+    *rc = -XEN_ESRCH;
+    return d;
+}
+
+static struct fast_vcpu *vcpu_part(struct vcpu *v)
+{
+    if (!v->fast)
+        v->fast = hv_alloc(sizeof(*v->fast));
+    return v->fast;
+}
+
+struct fast_domain *fast_domain_get(struct domain *d)
+{
+    struct fast_domain *fd = d->fast, *none = NULL;
+
+    for (uint32_t i = 0; i < d->nr_vcpus; i++)
+        if (d->vcpu[i] && !vcpu_part(d->vcpu[i]))
+            return NULL;
+    if (fd)
+        return fd;
+    fd = hv_alloc(sizeof(*fd));
+    if (!fd)
+        return NULL;
+    fd->domain = d;
+    if (__atomic_compare_exchange_n(&d->fast, &none, fd, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return fd;
+    hv_free(fd, sizeof(*fd));
+    return none;
+}
+
+/* ------------------------------------------------------------------ flags */
+
+void fast_refresh(struct vcpu *v)
+{
+    const struct fast_domain *fd = v->domain->fast;
+    uint8_t *byte = (uint8_t *)&v->hot->flags + 3, on = 0;
+    const uint8_t all = (HOT_FAST | HOT_FAST_TRAP | HOT_FAST_HYPERCALL) >> 24;
+
+    if (!fd)
+        return;
+    v->hot->fast_syscalls = (void *)fd->syscalls;
+    on |= fd->nr_syscalls ? HOT_FAST >> 24 : 0;
+    on |= fd->nr_traps ? HOT_FAST_TRAP >> 24 : 0;
+    on |= fd->nr_hypercalls ? HOT_FAST_HYPERCALL >> 24 : 0;
+    __atomic_or_fetch(byte, on, __ATOMIC_SEQ_CST);
+    __atomic_and_fetch(byte, (uint8_t)(on | ~all), __ATOMIC_SEQ_CST);
+}
+
+static void refresh_all(struct fast_domain *fd)
+{
+    for (uint32_t i = 0; i < fd->domain->nr_vcpus; i++)
+        if (fd->domain->vcpu[i])
+            fast_refresh(fd->domain->vcpu[i]);
+}
+
+/* ------------------------------------------------------------------ publishing */
+
+static bool same_trap(const struct fast_handler *h, const struct fast_handler *other)
+{
+    return h->info.attach_number == other->info.attach_number &&
+           h->info.attach_address == other->info.attach_address;
+}
+
+/* Where h stands, or may stand, in the tables; NULL: no room. */
+static struct fast_handler **slot_of(struct fast_handler *h)
+{
+    struct fast_domain *fd = h->fd;
+    struct fast_handler **room = NULL;
+
+    switch (h->info.attach_kind) {
+    case FAST_ATTACH_SYSCALL:
+        return &fd->syscalls[h->info.attach_number];
+    case FAST_ATTACH_HYPERCALL:
+        return &fd->hypercalls[h->info.attach_number];
+    }
+    for (uint32_t i = 0; i < RADON_FAST_MAX_HANDLERS; i++) {
+        if (fd->traps[i] && same_trap(fd->traps[i], h))
+            return &fd->traps[i];
+        if (!fd->traps[i] && !room)
+            room = &fd->traps[i];
+    }
+    return room;
+}
+
+static void count_published(struct fast_domain *fd)
+{
+    fd->nr_syscalls = fd->nr_hypercalls = fd->nr_traps = 0;
+    for (const struct fast_handler *h = fd->list; h; h = h->next) {
+        if (h->state != RADON_FAST_SHADOW && h->state != RADON_FAST_ACTIVE)
+            continue;
+        fd->nr_syscalls += h->info.attach_kind == FAST_ATTACH_SYSCALL;
+        fd->nr_hypercalls += h->info.attach_kind == FAST_ATTACH_HYPERCALL;
+        fd->nr_traps += h->info.attach_kind == FAST_ATTACH_EXCEPTION;
+    }
+    refresh_all(fd);
+}
+
+void fast_publish(struct fast_handler *h)
+{
+    struct fast_handler **slot = slot_of(h);
+
+    if (*slot && *slot != h)
+        fast_retire(*slot, RADON_FAST_REPLACED);
+    __atomic_store_n(slot, h, __ATOMIC_RELEASE);
+    count_published(h->fd);
+}
+
+void fast_unpublish(struct fast_handler *h)
+{
+    struct fast_handler **slot = slot_of(h);
+
+    if (slot && *slot == h)
+        WRITE_ONCE(*slot, NULL);
+    count_published(h->fd);
+}
+
+void fast_retire(struct fast_handler *h, enum radon_fast_reason why)
+{
+    if (h->state == RADON_FAST_RETIRED)
+        return;
+    h->state = RADON_FAST_RETIRED;
+    h->info.reason = (uint8_t)why;
+    h->info.retired = rdtsc();
+    fast_unpublish(h);
+    hv_log(LOG_INFO, "fast handler %u (%s) of domain %u is retired: reason %u\n", h->info.id,
+           h->info.name, h->info.domain, why);
+}
+
+void fast_retire_all(struct domain *d, enum radon_fast_reason why)
+{
+    struct fast_domain *fd = d->fast;
+    bool any = false;
+
+    spin_lock(&fd->lock);
+    for (struct fast_handler *h = fd->list; h; h = h->next) {
+        any |= h->state != RADON_FAST_RETIRED;
+        fast_retire(h, why);
+    }
+    spin_unlock(&fd->lock);
+    if (any)
+        fast_sync();
+}
+
+void fast_unlink(struct fast_handler *h)
+{
+    struct fast_domain *fd = h->fd;
+
+    for (struct fast_handler **at = &fd->list; *at; at = &(*at)->next) {
+        if (*at == h) {
+            *at = h->next;
+            fd->nr_handlers--;
+            return;
+        }
+    }
+}
+
+void fast_handler_free(struct fast_handler *h)
+{
+    if (h->code_at)
+        code_free(h->code_at, h->code_bytes);
+    if (h->blob)
+        hv_free(h->blob, h->blob_bytes);
+    if (h->counts)
+        hv_free(h->counts, nr_cpus * sizeof(*h->counts));
+    if (h->tainted)
+        hv_free(h->tainted, h->nr_tainted * sizeof(*h->tainted));
+    if (h->watched)
+        hv_free(h->watched, h->nr_watched * sizeof(*h->watched));
+    if (h->evidence)
+        hv_free(h->evidence, sizeof(*h->evidence));
+    hv_free(h, sizeof(*h));
+}
+
+uint64_t fast_fixup(uint64_t rip)
+{
+    const struct fast_handler *h = code_owner(rip);
+
+    return h && h->fault_exit ? h->code_at + h->fault_exit : 0;
+}
