@@ -22,6 +22,8 @@ set_target_properties(radon_xen PROPERTIES
     ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
 
 add_executable(radon-trace tracing/tool/main.c tracing/tool/report.c)
+add_dependencies(radon-trace hv_revision)
+target_include_directories(radon-trace PRIVATE ${CMAKE_BINARY_DIR}/hv/include)
 target_compile_options(radon-trace PRIVATE -std=gnu11 -Wall -Wextra -Werror)
 target_link_libraries(radon-trace PRIVATE radon_trace_reader)
 target_link_options(radon-trace PRIVATE -static)

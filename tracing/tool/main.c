@@ -125,7 +125,7 @@ static bool count_record(void *ctx, const struct trace_record *rec)
 
 static int run_report(const struct options *o)
 {
-    struct source src = { o->file, o->tsc_hz };
+    struct source src = { o->file, o->tsc_hz, NULL };
     struct counts *c = counts_new();
     struct defects d = { 0 };
     int status;
@@ -137,6 +137,9 @@ static int run_report(const struct options *o)
     status = read_all(o->file, &d, count_record, c);
     if (reader.records) {
         counts_sort(c);
+        src.meta = reader.has_meta ? &reader.meta : NULL;
+        if (!src.tsc_hz && src.meta)
+            src.tsc_hz = src.meta->tsc_hz;
         print_report(stdout, o->format, &src, c, &d);
         status = flushed(status);
     }
