@@ -21,11 +21,20 @@ target_compile_options(radon_xen PRIVATE -std=gnu11 -Wall -Wextra -Werror)
 set_target_properties(radon_xen PROPERTIES
     ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
 
-add_executable(radon-trace tracing/tool/main.c tracing/tool/report.c)
+add_library(radon_program STATIC tracing/program/program.c)
+target_compile_definitions(radon_program PRIVATE _GNU_SOURCE)
+target_compile_options(radon_program PRIVATE -std=gnu11 -Wall -Wextra -Werror)
+set_target_properties(radon_program PROPERTIES
+    ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
+
+add_executable(radon-trace tracing/tool/main.c tracing/tool/report.c
+    tracing/record/options.c tracing/record/select.c tracing/record/session.c
+    tracing/record/record.c tracing/record/snapshot.c)
 add_dependencies(radon-trace hv_revision)
 target_include_directories(radon-trace PRIVATE ${CMAKE_BINARY_DIR}/hv/include)
+target_compile_definitions(radon-trace PRIVATE _GNU_SOURCE __XEN_TOOLS__)
 target_compile_options(radon-trace PRIVATE -std=gnu11 -Wall -Wextra -Werror)
-target_link_libraries(radon-trace PRIVATE radon_trace_reader)
+target_link_libraries(radon-trace PRIVATE radon_trace_reader radon_xen radon_program)
 target_link_options(radon-trace PRIVATE -static)
 set_target_properties(radon-trace PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)

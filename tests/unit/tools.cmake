@@ -8,3 +8,7 @@ radon_unit_test(stat
     DEFINES _GNU_SOURCE __XEN_TOOLS__ INCLUDES .)
 target_include_directories(unit_stat PRIVATE ${CMAKE_BINARY_DIR}/tracing/stat)
 add_dependencies(unit_stat radon-stat)
+radon_unit_test(select
+    SOURCES tests/unit/test_select.c tracing/record/select.c tracing/reader/catalogue.c
+        tracing/reader/values.c tracing/reader/names.c tracing/reader/calls.c
+    DEFINES _GNU_SOURCE INCLUDES .)

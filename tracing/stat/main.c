@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../program/program.h"
 #include "../symbols/kallsyms.h"
 #include "sites.h"
 #include "stat.h"
@@ -146,6 +147,19 @@ static int show(struct machine *m, const struct stat_options *o, uint64_t begin,
     return status;
 }
 
+/* Its exit status, -1 if it could not be started. */
+static int run_program(char **argv)
+{
+    int fd;
+    pid_t pid = program_start(argv, &fd);
+
+    if (pid < 0) {
+        stat_fail("%s: %s", argv[0], strerror(errno));
+        return -1;
+    }
+    return program_end(pid, fd);
+}
+
 static enum radon_sites_mode wanted_mode(const struct stat_options *o)
 {
     return o->sampled ? RADON_SITES_SAMPLED : RADON_SITES_EXACT;
@@ -165,9 +179,9 @@ static int run(struct machine *m, const struct stat_options *o)
         return stat_fail("%s", m->x.error);
     begin = tsc_now(m);
     if (o->program)
-        program = wait_program(o->program);
+        program = run_program(o->program);
     else
-        wait_seconds(o->seconds, -1);
+        program_wait(o->seconds, -1, -1);
     status = program < 0 ? EXIT_FAILED : show(m, o, begin, false);
     if (!status && program) {
         stat_fail("the command ended with status %d", program);
@@ -193,8 +207,8 @@ static int live(struct machine *m, struct stat_options *o)
         return stat_fail("%s", m->x.error);
     begin = tsc_now(m);
     while (!status) {
-        wait_seconds(o->interval, -1);
-        if (wait_interrupted())
+        program_wait(o->interval, -1, -1);
+        if (program_interrupted())
             return 0;
         fit_terminal(o);
         if (isatty(STDOUT_FILENO))
@@ -217,7 +231,7 @@ int main(int argc, char **argv)
         return status;
     if (o.command == STAT_REPORT)
         return stat_report(&o);
-    wait_prepare();
+    program_signals();
     if (!open_machine(&m, &o))
         status = stat_fail("%s", m.x.error);
     else

@@ -37,16 +37,6 @@ int stat_report(const struct stat_options *o);
 /* The guest symbol of each row's address, where it is known, for those of domain 0's kernel. */
 void stat_name_routines(struct stat_table *t, const struct symtab *symbols);
 
-/* ------------------------------------------------------------------ waiting (wait.c) */
-
-/* SIGINT, SIGTERM and SIGHUP end a wait, not the program, from now on. */
-void wait_prepare(void);
-bool wait_interrupted(void);
-/* So many seconds, or until a signal comes or a byte can be read from fd (-1: none). */
-void wait_seconds(double seconds, int fd);
-/* Run a program to its end: its exit status as a shell gives it, -1 if it could not be started. */
-int wait_program(char **argv);
-
 __attribute__((format(printf, 1, 2))) int stat_fail(const char *format, ...);
 
 #endif

@@ -7,6 +7,9 @@
  */
 #include "tool.h"
 
+#include "../record/record.h"
+#include "hv/revision.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,8 +23,10 @@ static const char usage[] =
     "usage: radon-trace list\n"
     "       radon-trace report FILE [--json|--csv] [--tsc-hz N]\n"
     "       radon-trace dump FILE\n"
+    "       radon-trace record [OPTIONS] [-- COMMAND...]      (record --help says more)\n"
+    "       radon-trace snapshot start|read|stop|status      (snapshot --help says more)\n"
     "\n"
-    "Read what xentrace recorded.  FILE may be - for standard input.\n"
+    "Record in domain 0; read what was recorded, by xentrace too.  FILE may be - for standard input.\n"
     "  list      the events that have names\n"
     "  report    one row per hypercall, trap, emulation, runstate: of all and of each vCPU\n"
     "  dump      one line a record, in the order of the file\n"
@@ -125,7 +130,7 @@ static bool count_record(void *ctx, const struct trace_record *rec)
 
 static int run_report(const struct options *o)
 {
-    struct source src = { o->file, o->tsc_hz, NULL };
+    struct source src = { .name = o->file, .tsc_hz = o->tsc_hz };
     struct counts *c = counts_new();
     struct defects d = { 0 };
     int status;
@@ -136,10 +141,10 @@ static int run_report(const struct options *o)
     }
     status = read_all(o->file, &d, count_record, c);
     if (reader.records) {
-        counts_sort(c);
+        if (!src.tsc_hz && reader.has_meta)
+            src.tsc_hz = reader.meta.tsc_hz;
         src.meta = reader.has_meta ? &reader.meta : NULL;
-        if (!src.tsc_hz && src.meta)
-            src.tsc_hz = src.meta->tsc_hz;
+        counts_sort(c);
         print_report(stdout, o->format, &src, c, &d);
         status = flushed(status);
     }
@@ -212,6 +217,14 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
         return flushed(0);
     }
+    if (!strcmp(command, "--version")) {
+        puts("radon-trace " RADON_REVISION);
+        return flushed(0);
+    }
+    if (!strcmp(command, "record"))
+        return run_record(argc - 1, argv + 1);
+    if (!strcmp(command, "snapshot"))
+        return run_snapshot(argc - 1, argv + 1);
     if (!strcmp(command, "list"))
         return argc == 2 ? run_list() : wrong_use("list takes no words", NULL);
     if (!is_report && strcmp(command, "dump"))

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+#include "program.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-
-#include "stat.h"
+#include <unistd.h>
 
 extern char **environ;
 
@@ -19,21 +20,22 @@ static void note_signal(int number)
     interrupted = 1;
 }
 
-void wait_prepare(void)
+void program_signals(void)
 {
     struct sigaction action = { .sa_handler = note_signal };
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
 }
 
-bool wait_interrupted(void)
+bool program_interrupted(void)
 {
     return interrupted;
 }
 
-static double now(void)
+double program_now(void)
 {
     struct timespec t;
 
@@ -41,40 +43,52 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-void wait_seconds(double seconds, int fd)
+int program_wait(double seconds, int fd0, int fd1)
 {
-    double end = now() + seconds, left;
+    double end = program_now() + seconds, left;
 
-    while (!interrupted && (left = end - now()) > 0) {
-        struct pollfd p = { .fd = fd, .events = POLLIN };
+    while (!interrupted && (left = end - program_now()) > 0) {
+        struct pollfd p[2] = { { .fd = fd0, .events = POLLIN }, { .fd = fd1, .events = POLLIN } };
         struct timespec t = { (time_t)left, (long)((left - (double)(time_t)left) * 1e9) };
 
-        if (ppoll(&p, 1, &t, NULL) > 0)
-            return;
+        if (ppoll(p, 2, &t, NULL) > 0)
+            return p[0].revents ? 0 : 1;
     }
+    return -1;
 }
 
-int wait_program(char **argv)
+pid_t program_start(char **argv, int *fd)
 {
     posix_spawnattr_t attributes;
     sigset_t all;
     pid_t pid;
-    int status, error;
+    int error;
 
     /* The program gets signals as usual. */
     sigemptyset(&all);
     sigaddset(&all, SIGINT);
     sigaddset(&all, SIGTERM);
     sigaddset(&all, SIGHUP);
+    sigaddset(&all, SIGPIPE);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     error = posix_spawnp(&pid, argv[0], NULL, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
     if (error) {
-        stat_fail("%s: %s", argv[0], strerror(error));
+        errno = error;
         return -1;
     }
+    *fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return pid;
+}
+
+int program_end(pid_t pid, int fd)
+{
+    int status;
+
+    if (fd >= 0)
+        close(fd);
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -1;

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "select.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+static void want_event(struct selection *s, unsigned int ev)
+{
+    s->events[ev / 64] |= UINT64_C(1) << ev % 64;
+    s->whole[ev] = true;
+}
+
+void select_all(struct selection *s)
+{
+    memset(s, 0, sizeof(*s));
+    for (unsigned int ev = 0; ev < TRACE_EVENTS; ev++)
+        want_event(s, ev);
+}
+
+/* Events of that name or kind; a kind may have ":*" behind it. */
+static bool add_events(struct selection *s, const char *name)
+{
+    uint64_t bits[RADON_TRACE_EVENTS / 64] = { 0 };
+    char kind[TRACE_NAME_MAX], label[TRACE_NAME_MAX];
+    size_t n = strlen(name);
+    bool any = false;
+
+    snprintf(kind, sizeof(kind), "%s", name);
+    if (n > 2 && !strcmp(kind + n - 2, ":*"))
+        kind[n - 2] = 0;
+    for (unsigned int ev = 0; ev < TRACE_EVENTS; ev++) {
+        const char *full = trace_event_label(ev, label);
+        size_t k = strlen(kind);
+        bool of_kind = !strncmp(full, kind, k) && (!full[k] || full[k] == ':');
+
+        if (!strcmp(kind, "all") || of_kind || !fnmatch(name, full, 0))
+            bits[ev / 64] |= UINT64_C(1) << ev % 64;
+    }
+    for (unsigned int ev = 0; ev < TRACE_EVENTS; ev++)
+        if (bits[ev / 64] >> ev % 64 & 1) {
+            want_event(s, ev);
+            any = true;
+        }
+    return any;
+}
+
+/* The row itself, or the operations of the hypercall that it is. */
+static bool is_row(const char *name, const char *row)
+{
+    size_t n = strlen(name);
+
+    return !fnmatch(name, row, 0) || (!strncmp(name, row, n) && row[n] == '.');
+}
+
+static bool add_rows(struct selection *s, const char *name)
+{
+    char row_name[TRACE_NAME_MAX];
+    bool any = false;
+
+    for (unsigned int row = 0; row < TRACE_ROW_UNKNOWN; row++) {
+        int ev = trace_row_event(row);
+
+        if (ev < 0 || !is_row(name, trace_row_name(row, row_name)))
+            continue;
+        s->events[ev / 64] |= UINT64_C(1) << ev % 64;
+        s->row[row] = any = true;
+    }
+    return any;
+}
+
+static void find_partly(struct selection *s)
+{
+    for (unsigned int ev = 0; ev < TRACE_EVENTS; ev++)
+        if ((s->events[ev / 64] >> ev % 64 & 1) && !s->whole[ev])
+            s->partly = true;
+}
+
+bool select_parse(struct selection *s, const char *names, char bad[TRACE_NAME_MAX])
+{
+    memset(s, 0, sizeof(*s));
+    want_event(s, TRACE_EV_runstate_change);
+    want_event(s, TRACE_EV_lost_records);
+    for (const char *at = names;;) {
+        size_t n = strcspn(at, ",");
+
+        snprintf(bad, TRACE_NAME_MAX, "%.*s", (int)(n < TRACE_NAME_MAX ? n : TRACE_NAME_MAX - 1), at);
+        if (!n || n >= TRACE_NAME_MAX || (!add_events(s, bad) && !add_rows(s, bad)))
+            return false;
+        if (!at[n])
+            break;
+        at += n + 1;
+    }
+    find_partly(s);
+    return true;
+}
+
+bool select_wants(const struct selection *s, const struct trace_record *rec)
+{
+    int ev = trace_event_find(rec->event);
+
+    return ev < 0 || s->whole[ev] || s->row[trace_row_of(rec)];
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which events a user wants, by name: "hypercall:*", "trap:page_fault", "hypercall:sched_op", "grant".
+ *
+ * The hypervisor chooses by event of the catalogue; what is finer (one hypercall of all) is chosen here,
+ * record by record.
+ */
+#ifndef TRACING_SELECT_H
+#define TRACING_SELECT_H
+
+#include "../reader/catalogue.h"
+
+struct selection {
+    uint64_t events[RADON_TRACE_EVENTS / 64];   /* what the hypervisor is asked for */
+    bool partly;                        /* records are to be looked at one by one */
+    bool whole[TRACE_EVENTS];           /* events that are wanted without a look */
+    bool row[TRACE_ROWS];               /* the others: rows that are wanted */
+};
+
+/* Every event. */
+void select_all(struct selection *s);
+
+/*
+ * Names with commas between them, each of an event, a kind or a row, with the wildcards of a shell.  False
+ * when one means nothing: it is written to bad.  Changes of runstate are always wanted too: they say who
+ * ran.
+ */
+bool select_parse(struct selection *s, const char *names, char bad[TRACE_NAME_MAX]);
+
+/* Whether that record is wanted. */
+bool select_wants(const struct selection *s, const struct trace_record *rec);
+
+#endif
