@@ -23,7 +23,8 @@ FREESTANDING = {"limits.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "st
 RULES = {
     "fastpath/core": ("fastpath/core",),
     "fastpath/load": ("fastpath/load", "fastpath/core", "hv/include/public"),
-    "fastpath/profile": ("fastpath/profile", "fastpath/core", "tracing", "hv/include/public"),
+    "fastpath/profile": ("fastpath/profile", "fastpath/core", "fastpath/load", "fastpath/synth",
+                         "tracing", "hv/include/public"),
     "hv/include/public": ("hv/include/public",),
     "hv/include": ("hv/include", "fastpath/core", "tracing"),
     "hv": ("hv", "fastpath/core", "tracing"),
