@@ -5,9 +5,9 @@ set(PROFILE_DIR ${CMAKE_BINARY_DIR}/fastpath)
 set(PROFILE_SYSCALLS ${PROFILE_DIR}/include/syscalls.h)
 add_custom_command(OUTPUT ${PROFILE_SYSCALLS}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${PROFILE_DIR}/include
-    COMMAND sh ${CMAKE_SOURCE_DIR}/fastpath/profile/mksyscalls.sh ${CMAKE_C_COMPILER}
+    COMMAND sh ${CMAKE_SOURCE_DIR}/tracing/stat/mksyscalls.sh ${CMAKE_C_COMPILER}
         ${PROFILE_SYSCALLS}
-    DEPENDS fastpath/profile/mksyscalls.sh VERBATIM)
+    DEPENDS ${CMAKE_SOURCE_DIR}/tracing/stat/mksyscalls.sh VERBATIM)
 
 set(fast_core_sources
     fastpath/core/disasm.c fastpath/core/emit_x86.c fastpath/core/helpers.c
