@@ -15,13 +15,13 @@ PLUGINS = "/usr/lib/x86_64-linux-gnu/babeltrace2/plugins/"
 
 
 def program(name):
-    """Path of radon-NAME, up to date; raises RunError when this tree has none."""
-    build.build_tree()
+    """Path of radon-NAME, up to date."""
+    build.build_tree(target="radon-" + name)
     for folder in FOLDERS:
         path = os.path.join(BUILD, folder, "radon-" + name)
         if os.access(path, os.X_OK):
             return path
-    raise RunError("this tree builds no radon-" + name)
+    raise RunError("the build left no radon-" + name)
 
 
 def everything():

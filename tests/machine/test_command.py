@@ -44,6 +44,10 @@ class Usage(unittest.TestCase):
         self.refused(2, "invalid choice: 'native'", "dom0", "--on", "native", "--", "true")
         self.refused(2, "give a command", "dom0")
         self.refused(2, "comes after --", "dom0", "true")
+        self.refused(2, "give a command", "stat")
+        self.refused(2, "give a command", "stat", "--exact")
+        self.refused(2, "invalid choice: 'xen'", "stat", "--on", "xen", "--", "true")
+        self.refused(2, "-o /nope/x: no such directory", "stat", "-o", "/nope/x", "--", "true")
         for text in ("x:y", "/x", "/x:", ":y"):
             self.refused(2, "/INSIDE:FILE is expected", *run, "--get", text, "--", "true")
 
@@ -79,7 +83,7 @@ class Usage(unittest.TestCase):
 
     def test_help(self):
         for arguments in ((), ("run",), ("build",), ("test",), ("doctor",), ("bench",),
-                          ("dom0",)):
+                          ("dom0",), ("stat",)):
             done = radon(*arguments, "--help", timeout=30)
             self.assertEqual((done.returncode, done.stderr), (0, b""))
             self.assertIn(b"example", done.stdout)

@@ -130,7 +130,7 @@ static bool count_record(void *ctx, const struct trace_record *rec)
 
 static int run_report(const struct options *o)
 {
-    struct source src = { .name = o->file, .tsc_hz = o->tsc_hz };
+    struct source src = { o->file, o->tsc_hz, NULL };
     struct counts *c = counts_new();
     struct defects d = { 0 };
     int status;
@@ -141,10 +141,10 @@ static int run_report(const struct options *o)
     }
     status = read_all(o->file, &d, count_record, c);
     if (reader.records) {
-        if (!src.tsc_hz && reader.has_meta)
-            src.tsc_hz = reader.meta.tsc_hz;
-        src.meta = reader.has_meta ? &reader.meta : NULL;
         counts_sort(c);
+        src.meta = reader.has_meta ? &reader.meta : NULL;
+        if (!src.tsc_hz && src.meta)
+            src.tsc_hz = src.meta->tsc_hz;
         print_report(stdout, o->format, &src, c, &d);
         status = flushed(status);
     }

@@ -108,24 +108,36 @@ static void print_groups(struct report *r)
 
 /* ------------------------------------------------------------------ the head */
 
-/* What the recording's end says was lost, or else what its records say. */
-static uint64_t lost_records(const struct source *src, const struct counts *c)
+static const char *const clocks[] = {
+    [TRACE_CLOCK_UNKNOWN] = "unknown",
+    [TRACE_CLOCK_MACHINE] = "machine",
+    [TRACE_CLOCK_INSTRUCTIONS] = "instructions",
+};
+
+static const char *clock_of(const struct source *src)
+{
+    uint32_t clock = src->meta ? src->meta->clock : TRACE_CLOCK_UNKNOWN;
+
+    return clocks[clock <= TRACE_CLOCK_INSTRUCTIONS ? clock : TRACE_CLOCK_UNKNOWN];
+}
+
+/*
+ * Records lost: as the stream says, or as the header behind it does, which also knows of those behind the
+ * last record.
+ */
+static uint64_t lost_of(const struct source *src, const struct counts *c)
 {
     const struct trace_meta *m = src->meta;
+    uint64_t rings = m ? m->lost_full + m->lost_cpu : 0;
 
-    return m && (m->flags & TRACE_META_END) ? m->lost_full + m->lost_cpu + m->lost_reader : c->lost;
+    return (rings > c->lost ? rings : c->lost) + (m ? m->lost_reader : 0);
 }
 
-static bool is_flight(const struct source *src)
+/* Whether all that happened is in the recording, so far as it can say. */
+static bool is_complete(const struct source *src, const struct counts *c, const struct defects *d)
 {
-    return src->meta && (src->meta->flags & TRACE_META_FLIGHT);
-}
-
-static const char *clock_name(const struct source *src)
-{
-    static const char *const names[] = { "unknown", "machine", "instructions" };
-
-    return src->meta && src->meta->clock < 3 ? names[src->meta->clock] : names[0];
+    return !lost_of(src, c) && !d->nr &&
+           (!src->meta || (src->meta->flags & (TRACE_META_END | TRACE_META_FLIGHT)) == TRACE_META_END);
 }
 
 static void print_text_head(FILE *out, const struct source *src, const struct counts *c,
@@ -134,23 +146,23 @@ static void print_text_head(FILE *out, const struct source *src, const struct co
     uint64_t cycles = c->last_tsc - c->first_tsc;
 
     fprintf(out, "recording       %s\n", src->name);
+    fprintf(out, "hypervisor      %s\n", src->meta && *src->meta->revision ? src->meta->revision
+                                                                           : "unknown");
     fprintf(out, "records         %" PRIu64 "\n", c->records);
-    fprintf(out, "lost records    %" PRIu64 "%s\n", lost_records(src, c),
-            is_flight(src) ? "; of a flight recorder: the oldest are overwritten" : "");
-    if (src->meta && !(src->meta->flags & TRACE_META_END))
-        fprintf(out, "end             missing: the recording was cut off\n");
-    fprintf(out, "clock           %s\n", clock_name(src));
+    fprintf(out, "lost records    %" PRIu64 "\n", lost_of(src, c));
     if (d->nr)
         fprintf(out, "damaged places  %" PRIu64 ", %" PRIu64 " bytes skipped\n", d->nr, d->skipped);
     else
         fprintf(out, "damaged places  none\n");
+    fprintf(out, "clock           %s\n", clock_of(src));
     if (src->tsc_hz)
         fprintf(out, "TSC             %" PRIu64 " Hz\nspan            %.6f s\n", src->tsc_hz,
                 (double)cycles / (double)src->tsc_hz);
     else
         fprintf(out, "TSC             frequency unknown\nspan            %" PRIu64 " cycles\n",
                 cycles);
-    fprintf(out, "\nShares: of hypercalls, subcalls, traps, changes of runstate, other events.\n");
+    fprintf(out, "\nShares: of hypercalls, subcalls, operations, traps, changes of runstate, other "
+                 "events.\n");
 }
 
 static void print_json_string(FILE *out, const char *s)
@@ -172,14 +184,18 @@ static void print_json_string(FILE *out, const char *s)
 static void print_json_head(FILE *out, const struct source *src, const struct counts *c,
                             const struct defects *d)
 {
-    bool complete = !lost_records(src, c) && !d->nr && !is_flight(src) &&
-                    (!src->meta || src->meta->flags & TRACE_META_END);
-
     fprintf(out, "{\n  \"schema\": \"radon-trace-report\", \"schema_version\": 1, "
-            "\"tool_version\": \"%s\",\n  \"complete\": %s, \"lost_records\": %" PRIu64
-            ", \"clock\": \"%s\",\n  \"recording\": ", RADON_REVISION,
-            complete ? "true" : "false", lost_records(src, c), clock_name(src));
+                 "\"tool_version\": \"%s\",\n", RADON_REVISION);
+    fprintf(out, "  \"complete\": %s, \"lost_records\": %" PRIu64 ",\n",
+            is_complete(src, c, d) ? "true" : "false", lost_of(src, c));
+    fprintf(out, "  \"recording\": ");
     print_json_string(out, src->name);
+    fprintf(out, ",\n  \"hypervisor\": ");
+    if (src->meta && *src->meta->revision)
+        print_json_string(out, src->meta->revision);
+    else
+        fprintf(out, "\"unknown\"");
+    fprintf(out, ",\n  \"clock\": \"%s\"", clock_of(src));
     fprintf(out, ",\n  \"tsc_hz\": ");
     if (src->tsc_hz)
         fprintf(out, "%" PRIu64, src->tsc_hz);

@@ -16,7 +16,7 @@ struct defects {
 struct source {
     const char *name;           /* as the user gave it */
     uint64_t tsc_hz;            /* 0: unknown */
-    const struct trace_meta *meta;      /* what it says of itself; NULL: nothing */
+    const struct trace_meta *meta;      /* the recording's last header, or NULL */
 };
 
 /* Print what was counted (after counts_sort). */
