@@ -30,12 +30,12 @@ def prepare(on):
     build.prepare(on)
 
 
-def compile_program(name, *flags):
+def compile_program(name, *flags, libraries=()):
     """tests/linux/NAME.c as a static program; its path."""
     os.makedirs(PROGRAMS, exist_ok=True)
     target = os.path.join(PROGRAMS, name)
     subprocess.run(["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-static", *flags, "-o", target,
-                    os.path.join(ROOT, "tests", "linux", name + ".c")], check=True)
+                    os.path.join(ROOT, "tests", "linux", name + ".c"), *libraries], check=True)
     return target
 
 
