@@ -43,6 +43,9 @@ struct trace_wanted {
 };
 extern struct trace_wanted trace_wanted;
 
+/* Domain whose crash ended the flight recording + 1, or 0. */
+extern uint32_t trace_stopped_by;
+
 /* Whether own.domain and own.vcpus leave anybody out. */
 extern bool trace_filtered;
 bool trace_own_wants(const struct vcpu *v);

@@ -11,7 +11,9 @@
 #include "hv/percpu.h"
 #include "hv/sched.h"
 #include "hv/symbols.h"
+#include "hv/trace.h"
 #include "hv/traps.h"
+#include "hv/vcpu.h"
 #include "hv/x86.h"
 
 void show_registers(const struct cpu_user_regs *regs)
@@ -73,6 +75,7 @@ void machine_halt(bool failure)
 {
     cli();
     if (failure) {
+        trace_dump();
         printk("*** radon stops ***\n");
         if (debug_exit_port)
             outl(debug_exit_port, 0x2a);
@@ -132,10 +135,14 @@ void vcpu_show(struct vcpu *v)
 
 static void crash(struct domain *d, const char *text)
 {
+    struct vcpu *culprit = current()->domain == d ? current() : d->vcpu[0];
+
     printk("domain %u crashed: %s\n", d->id, text);
     for (unsigned int i = 0; i < d->nr_vcpus; i++)
         if (d->vcpu[i] && d->vcpu[i]->initialised)
             vcpu_show(d->vcpu[i]);
+    trace_domain_crash(trace_vcpu_number(culprit), vcpu_regs(culprit)->rip);
+    trace_domain_crashed(d);
     domain_shutdown(d, SHUTDOWN_crash);
 }
 

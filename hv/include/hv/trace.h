@@ -117,6 +117,12 @@ void trace_put(enum trace_event id, uint32_t event, const void *data, unsigned i
 #define EVENT_VAR(name, id, text)
 #include "../../../tracing/events.def"
 
+/* A vCPU, in fields of type `who`. */
+static inline uint32_t trace_vcpu_number(const struct vcpu *v)
+{
+    return (uint32_t)v->domain->id << 16 | v->id;
+}
+
 /* An entry of a multicall. */
 void trace_subcall(unsigned long op, const uint64_t args[6]);
 /* The iret hypercall of a vCPU that is off the lean path. */
@@ -148,6 +154,11 @@ static inline void trace_notify_if_due(void)
     if (unlikely(READ_ONCE(trace_notify_rings)))
         trace_notify();
 }
+
+/* d crashed (not yet shut down): a flight recorder may have been asked to stop then. */
+void trace_domain_crashed(const struct domain *d);
+/* The machine ends by a defect: the flight recorder's newest on the console, if that was asked for. */
+void trace_dump(void);
 
 /* XEN_SYSCTL_tbuf_op; 0 or -XEN_E*. */
 int trace_sysctl(struct xen_sysctl_tbuf_op *op);
