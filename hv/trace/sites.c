@@ -159,6 +159,25 @@ struct site_row *sites_find(uint64_t key, uint64_t address)
     return sites_find_in(hot()->site_rows, key, address);
 }
 
+/* As the two, for the common case: the first row of the window, and no new maximum. */
+static inline struct site_row *find_here(const struct vcpu_hot *h, uint64_t key, uint64_t address)
+{
+    struct site_row *row = &h->site_rows[SITE_HASH(key, address)];
+
+    return likely(row->key == key && row->address == address)
+               ? row : sites_find_in(h->site_rows, key, address);
+}
+
+static inline void add_here(struct site_row *row, uint64_t cost)
+{
+    if (unlikely(cost > row->limit)) {
+        sites_add(row, cost);
+        return;
+    }
+    row->total += cost;
+    row->cost[31 - __builtin_clz((uint32_t)cost | 31) - 4]++;
+}
+
 /* ------------------------------------------------------------------ entries */
 
 static uint64_t key_of(enum radon_site_kind kind, uint32_t number)
@@ -184,14 +203,15 @@ void sites_open(enum radon_site_kind kind, uint32_t number, uint64_t address)
     h->site_key = key_of(kind, number);
     h->site_address = address;
     h->site_entry = rdtsc();
-    flag_set(h, HOT_SITES_OPEN);
+    if (!(h->flags & HOT_SITES_EXACT))
+        flag_set(h, HOT_SITES_OPEN);
 }
 
 void sites_label(enum radon_site_kind kind, uint32_t number)
 {
     struct vcpu_hot *h = hot();
 
-    if (unlikely(h->flags & HOT_SITES_OPEN) && KEY_KIND(h->site_key))
+    if (unlikely(h->flags & (HOT_SITES_OPEN | HOT_SITES_EXACT)) && KEY_KIND(h->site_key))
         h->site_key = key_of(kind, number);
 }
 
@@ -200,14 +220,15 @@ void sites_bounced(void)
 {
     struct vcpu_hot *h = hot();
 
-    if (likely(!(h->flags & HOT_SITES_OPEN)) || !KEY_KIND(h->site_key))
+    if (likely(!(h->flags & (HOT_SITES_OPEN | HOT_SITES_EXACT))) || !KEY_KIND(h->site_key))
         return;
     sites_void_bounce();
     h->bounce_key = h->site_key;
     h->bounce_address = h->site_address;
     h->bounce_entry = h->site_entry;
     h->bounce_cost = 0;
-    flag_set(h, HOT_SITES_BOUNCE);
+    if (!(h->flags & HOT_SITES_EXACT))
+        flag_set(h, HOT_SITES_BOUNCE);
 }
 
 void sites_close(void)
@@ -215,7 +236,7 @@ void sites_close(void)
     struct vcpu_hot *h = hot();
     uint64_t cost;
 
-    if (likely(!(h->flags & HOT_SITES_OPEN)))
+    if (likely(!(h->flags & (HOT_SITES_OPEN | HOT_SITES_EXACT))))
         return;
     flag_clear(h, HOT_SITES_OPEN);
     if (!KEY_KIND(h->site_key))
@@ -224,8 +245,8 @@ void sites_close(void)
     if (KEY_KIND(h->bounce_key) && h->bounce_entry == h->site_entry)
         h->bounce_cost = MIN(cost, 0xffffffffUL);
     else
-        sites_add(sites_find(h->site_key, h->site_address), cost);
-    h->site_key = 0;
+        add_here(find_here(h, h->site_key, h->site_address), cost);
+    h->site_key = 0; /* the kind is what counts */
 }
 
 static void end_bounce(struct vcpu_hot *h, uint64_t bounced)
@@ -235,8 +256,8 @@ static void end_bounce(struct vcpu_hot *h, uint64_t bounced)
     flag_clear(h, HOT_SITES_BOUNCE);
     if (!KEY_KIND(h->bounce_key))
         return;
-    row = sites_find(h->bounce_key, h->bounce_address);
-    sites_add(row, h->bounce_cost);
+    row = find_here(h, h->bounce_key, h->bounce_address);
+    add_here(row, h->bounce_cost);
     if (bounced)
         sites_add_bounced(row, bounced);
     h->bounce_key &= ~KIND_MASK; /* the lean paths write number and kind alone */

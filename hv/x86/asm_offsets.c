@@ -36,6 +36,8 @@ void asm_offsets(void)
     HOTF(SITE_PERIOD, site_period);
     HOTF(SITE_ROWS, site_rows);
     HOTF(SITE_IRET_ROW, site_iret_row);
+    HOTF(SITE_KEY, site_key);
+    HOTF(SITE_ADDRESS, site_address);
     HOTF(SITE_ENTRY, site_entry);
     HOTF(BOUNCE_KEY, bounce_key);
     HOTF(BOUNCE_ADDRESS, bounce_address);

@@ -147,8 +147,7 @@ exception_common:
 /* Leave to the guest with a full frame at the stack's top. */
     .globl exit_to_guest
 exit_to_guest:
-    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT | HOT_SITES_BOUNCE | HOT_HANDLERS), \
-            HOT(FLAGS, UREGS_WORDS)
+    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_BOUNCE | HOT_HANDLERS), HOT(FLAGS, UREGS_WORDS)
     jnz     .Lexit_work
     mov     HOT(INFO, UREGS_WORDS), %rcx
     cmpw    $1, (%rcx)
@@ -161,7 +160,36 @@ iret_full:
     iretq
     EXTABLE iret_full, iret_failed
 
+/*
+ * Something is up.  Exactly timed and nothing else: the open entry ends here (as sites_close(), to
+ * which goes what is not plain: one that was bounced from user mode).
+ */
 .Lexit_work:
+    mov     HOT(FLAGS, UREGS_WORDS), %eax
+    and     $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_BOUNCE | HOT_HANDLERS), %eax
+    cmp     $HOT_SITES_EXACT, %eax
+    jne     .Lexit_work_c
+    mov     HOT(INFO, UREGS_WORDS), %rcx
+    cmpw    $1, (%rcx)
+    je      .Lexit_work_c
+    cmpb    $0, HOT_HIGH(SITE_KEY, UREGS_WORDS)
+    je      .Lrestore
+    mov     HOT(SITE_ENTRY, UREGS_WORDS), %rsi
+    cmp     %rsi, HOT(BOUNCE_ENTRY, UREGS_WORDS)
+    je      .Lexit_work_c
+    mov     HOT(SITE_KEY, UREGS_WORDS), %r11
+    mov     HOT(SITE_ADDRESS, UREGS_WORDS), %rcx
+    SITE_FIND UREGS_WORDS
+    mov     %rdx, %rcx
+    rdtsc
+    shl     $32, %rdx
+    or      %rdx, %rax
+    sub     %rsi, %rax
+    SITE_ADD %rcx, OWN
+    movb    $0, HOT_HIGH(SITE_KEY, UREGS_WORDS)
+    jmp     .Lrestore
+
+.Lexit_work_c:
     mov     %rsp, %rdi
     call    guest_exit_work
     jmp     .Lrestore
@@ -263,5 +291,7 @@ vector_stubs:
     .set    vec, vec + 1
     .endr
     .balign 16
+
+    SITES_SLOW
 
     .section .note.GNU-stack, "", @progbits
