@@ -9,7 +9,8 @@ from .columns import HYPERVISORS
 from .errors import RunError, UsageError
 from .options import Parser
 from .request import machine_options, make_spec, split_command
-from .run import boot, check_command
+from .run import check_command
+from .terminal import boot
 
 MEMORY_MIB, DOM0_MEMORY_MIB = 1536, 1024
 EXAMPLES = """examples:

@@ -14,15 +14,21 @@ from . import build, tools
 from .errors import UsageError
 from .options import Parser
 from .request import check_output, machine_options, make_spec, split_command
-from .run import boot
+from .terminal import boot
 
-INSIDE = "/tmp/radon.out"  # what the tool writes in the machine
 END = """
 Options that are not of the machine are the tool's; it is in this tree: build/tracing/%s --help
 lists them. COMMAND: one word is a line for the shell; several are a program and its arguments.
 Exit: the tool's status, which is the command's where that failed; 1 the machine failed, 2 wrong use,
 124 timed out, 130 interrupted.
 """
+
+
+def bring_back(spec, path):
+    """Has what the tool writes come to path on the host; where it is to write it in the machine."""
+    inside = "/tmp/" + (os.path.basename(path) or "out")
+    spec.gets = spec.gets + [(inside, path)]
+    return inside
 
 
 def words(command):
@@ -83,8 +89,7 @@ def stat(argv):
         _here("stat", argv)
     options, passed, spec = _request(top, argv)
     if options.output:
-        passed = passed + ["-o", INSIDE]
-        spec.gets = spec.gets + [(INSIDE, options.output)]
+        passed = passed + ["-o", bring_back(spec, options.output)]
     build.prepare(spec.on)
     wrap(spec, "stat", passed)
     return boot(spec)
@@ -97,14 +102,14 @@ def trace(argv):
                   "  ./radon trace record -o ls.trace -- ls -lR /\n"
                   "  ./radon trace report ls.trace\n"
                   "  ./radon trace list\n",
-                  "write the recording there (default: radon.trace)")
+                  "write the recording there (default: trace.bin)")
     if _is_for_the_tool(argv):
         _here("trace", argv)
     options, passed, spec = _request(top, argv)
     if passed[:1] != ["record"]:
         raise UsageError("radon trace %s takes no command: only radon trace record does"
                          % " ".join(passed[:1]))
-    record_to(spec, options.output or "radon.trace", passed[1:])
+    record_to(spec, options.output or "trace.bin", passed[1:])
     build.prepare(spec.on)
     return boot(spec)
 
@@ -112,8 +117,9 @@ def trace(argv):
 def record_to(spec, path, passed):
     """Has spec record its command's run to path on the host."""
     check_output("-o", path)
-    spec.gets = spec.gets + [(INSIDE, path)]
-    wrap(spec, "trace", ["record", "-o", INSIDE, *passed])
+    inside = bring_back(spec, path)
+    clock = ["--clock", "instr"] if spec.clock == "instr" else []
+    wrap(spec, "trace", ["record", "-o", inside, *clock, *passed])
 
 
 def _show_profile(recording, flame):
@@ -141,8 +147,7 @@ def profile(argv):
     build.prepare(spec.on)
     with tempfile.TemporaryDirectory(prefix="radon-") as directory:
         recording = options.output or os.path.join(directory, "profile")
-        spec.gets = spec.gets + [(INSIDE, recording)]
-        wrap(spec, "profile", ["record", "-o", INSIDE, *passed])
+        wrap(spec, "profile", ["record", "-o", bring_back(spec, recording), *passed])
         if os.path.exists(recording):
             os.unlink(recording)  # an old one is not shown for a run that failed
         status = boot(spec)

@@ -2,14 +2,13 @@
 """`radon run`: the command line of guest.machine.machine."""
 
 import argparse
-import sys
 
-from . import build, interactive
-from .errors import EXIT_INTERRUPTED, UsageError
+from . import build, observe
+from .errors import UsageError
 from .machine import Result, Spec, run_machine
 from .options import Parser
-from .paths import note
-from .request import machine_options, make_spec, split_command
+from .request import check_output, machine_options, make_spec, split_command
+from .terminal import boot
 
 __all__ = ["Result", "Spec", "run_machine", "main"]
 
@@ -17,6 +16,7 @@ EXAMPLES = """examples:
   ./radon run -- uname -a
   ./radon run --on native --clock instr -- 'cat /proc/uptime; dmesg | tail'
   ./radon run --on xen --cpus 2 --add /usr/bin/stress-ng -- stress-ng --fork 2 -t 5
+  ./radon run --trace ls.trace -e 'hypercall:*,trap:*' -- ls -lR /
   ./radon run -i
 
 COMMAND: one word is a line for the shell; several are a program and its arguments. The shell takes
@@ -31,34 +31,15 @@ def parser():
     machine_options(top)
     add = top.add_argument
     add("--initrd", default="", metavar="FILE", help="an initrd to unpack below the small one")
+    add("--trace", default="", metavar="FILE",
+        help="record the hypervisor's events while COMMAND runs: FILE is for ./radon trace report")
+    add("-e", dest="events", default="", metavar="EVENTS",
+        help="of --trace: names with commas between them (./radon trace list); default: all")
     add("--disk", default="", metavar="FILE", help="a raw or qcow2 file as /dev/sda")
     add("--net", action="store_true", help="an Ethernet device, eth0, that leads nowhere else")
     add("-i", dest="interactive", action="store_true", help="an interactive shell; Ctrl-] ends it")
     add("command", nargs="*", metavar="COMMAND", help=argparse.SUPPRESS)
     return top
-
-
-def _stream(kind, data):
-    out = sys.stdout.buffer if kind == "o" else sys.stderr.buffer
-    out.write(data)
-    out.flush()
-
-
-def boot(spec, is_interactive=False):
-    """Runs spec with its output on ours; the exit status of the command that asked for it."""
-    try:
-        if is_interactive:
-            return interactive.run(spec)
-        result = run_machine(spec, _stream)
-    except KeyboardInterrupt:
-        note("interrupted")
-        return EXIT_INTERRUPTED
-    if result.reason:
-        tail = result.tail()
-        if tail:
-            print(tail, file=sys.stderr)
-        note(result.reason)
-    return result.status
 
 
 def check_command(options, command):
@@ -70,11 +51,25 @@ def check_command(options, command):
                          else "-i takes no command")
 
 
+def _check_trace(options):
+    if options.events and not options.trace:
+        raise UsageError("-e is for --trace")
+    if options.trace and options.interactive:
+        raise UsageError("--trace records a command: not with -i")
+    if options.trace and options.on != "radon":
+        raise UsageError("--trace is for --on radon; on Xen, xentrace records: ./radon dom0 --on xen")
+    if options.trace:
+        check_output("--trace", options.trace)
+
+
 def main(argv):
     before, command = split_command(argv)
     options = parser().parse_args(before)
     check_command(options, command)
     spec = make_spec(options, command)
     spec.initrd, spec.disk, spec.net = options.initrd, options.disk, options.net
+    _check_trace(options)
     build.prepare(spec.on)
+    if options.trace:
+        observe.record_to(spec, options.trace, ["-e", options.events] if options.events else [])
     return boot(spec, options.interactive)

@@ -32,6 +32,35 @@ class Observe(unittest.TestCase):
     def file(self, name):
         return os.path.join(self.directory, name)
 
+    def counts(self, recording):
+        """Of a recording, as the tool on this host sees it: event -> count."""
+        done = radon("trace", "report", "--csv", recording)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {row["event"]: int(row["count"]) for row in csv.DictReader(done.stdout.splitlines())
+                if not row["domain"]}
+
+    def test_run_with_a_trace(self):
+        done = radon("run", "--trace", self.file("t"), "-e", "bounce:syscall,trap:page_fault", "--",
+                     COMMAND)
+        self.assertEqual((done.returncode, done.stdout), (5, "said\n"), done.stderr)
+        counts = self.counts(self.file("t"))
+        self.assertGreaterEqual(counts["bounce:syscall"], 2 * CALLS, counts)
+        self.assertLess(counts["bounce:syscall"], 2 * CALLS + 1000, counts)
+        self.assertGreater(counts["trap:page_fault"], 10, counts)
+        self.assertNotIn("hypercall:mmu_update", counts)
+
+    def test_trace_record(self):
+        done = radon("trace", "record", "-o", self.file("t"), "-e", "hypercall:*", "--", "true")
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+        counts = self.counts(self.file("t"))
+        self.assertGreater(counts["hypercall:mmu_update"], 100, counts)
+        self.assertNotIn("bounce:syscall", counts)
+
+    def test_wrong_events_are_refused(self):
+        done = radon("run", "--trace", self.file("t"), "-e", "nosuch:event", "--", "true")
+        self.assertIn(done.returncode, (1, 2), done.stderr)
+        self.assertIn("nosuch:event", done.stderr)
+
     def test_stat(self):
         done = radon("stat", "--csv", "-o", self.file("s"), "--", COMMAND)
         self.assertEqual((done.returncode, done.stdout), (5, "said\n"), done.stderr)

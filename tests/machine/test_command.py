@@ -44,6 +44,11 @@ class Usage(unittest.TestCase):
         self.refused(2, "invalid choice: 'native'", "dom0", "--on", "native", "--", "true")
         self.refused(2, "give a command", "dom0")
         self.refused(2, "comes after --", "dom0", "true")
+        self.refused(2, "is for --on radon", *run, "--trace", "t", "--", "true")
+        self.refused(2, "-e is for --trace", "run", "-e", "all", "--", "true")
+        self.refused(2, "not with -i", "run", "--trace", "t", "-i")
+        self.refused(2, "--trace /nope/x: no such directory", "run", "--trace", "/nope/x", "--", "true")
+        self.refused(2, "radon trace dump takes no command", "trace", "dump", "t", "--", "true")
         self.refused(2, "give a command", "stat")
         self.refused(2, "give a command", "stat", "--exact")
         self.refused(2, "invalid choice: 'xen'", "stat", "--on", "xen", "--", "true")
@@ -83,7 +88,7 @@ class Usage(unittest.TestCase):
 
     def test_help(self):
         for arguments in ((), ("run",), ("build",), ("test",), ("doctor",), ("bench",),
-                          ("dom0",), ("stat",)):
+                          ("dom0",), ("stat",), ("trace",)):
             done = radon(*arguments, "--help", timeout=30)
             self.assertEqual((done.returncode, done.stderr), (0, b""))
             self.assertIn(b"example", done.stdout)
