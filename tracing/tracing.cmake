@@ -43,6 +43,7 @@ include(tracing/symbols/symbols.cmake)
 
 # The babeltrace2 plugin and the LTTng relay are for where their libraries are.
 include(tracing/babeltrace/babeltrace.cmake)
+include(tracing/lttng/lttng.cmake)
 include(tracing/stat/stat.cmake)
 
 # docs/trace-events.md

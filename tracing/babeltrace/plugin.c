@@ -143,6 +143,9 @@ static bool add_ports(struct source *s, bt_self_component_source *self)
             if (!p->stream)
                 return false;
             s->nr_ports++;
+            snprintf(name, sizeof(name), "cpu%u", p->cpu->cpu);
+            if (bt_stream_set_name(p->stream, name))
+                return false;
             snprintf(name, sizeof(name), "file%" PRIu64 "-cpu%u", i, p->cpu->cpu);
             if (bt_self_component_source_add_output_port(self, name, p, NULL))
                 return false;
