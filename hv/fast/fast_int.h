@@ -88,7 +88,11 @@ struct fast_cpu *fast_this_cpu(void);
 
 /* Of a vCPU: a comparison under way (shadow.c), a capture (capture.c). */
 struct fast_vcpu {
-    uint32_t reserved;
+    struct capture *stepping;        /* what is recorded, while the guest kernel steps */
+    uint32_t step_void;              /* enum radon_capture_end of what came in between */
+    uint8_t special;                 /* enum operand_special of the step under way */
+    bool shadow_busy;
+    struct radon_capture_step step;  /* the one under way */
 };
 
 /* ------------------------------------------------------------------ code.c: memory for code */

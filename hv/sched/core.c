@@ -11,6 +11,7 @@
 #include "hv/asm.h"
 #include "hv/desc.h"
 #include "hv/entry.h"
+#include "hv/fast.h"
 #include "hv/fpu.h"
 #include "hv/guest.h"
 #include "hv/lib.h"
@@ -135,6 +136,7 @@ static void switch_to(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
     uint64_t now = now_ns();
 
     cpu->switches++;
+    step_descheduled(prev);
     if (prev->is_idle)
         cpu->idle_ns += now - prev->runstate.state_entry_time;
     runstate_set(prev, prev->is_idle || prev->state == VCPU_RUNNABLE ? RUNSTATE_runnable

@@ -19,6 +19,8 @@
 
 #include <xen/arch-x86/xen.h>
 
+#include "program.h"
+
 static void set_mode(struct vcpu_hot *h, uint8_t kernel)
 {
     WRITE_ONCE(*(uint8_t *)&h->flags, kernel);
@@ -60,6 +62,8 @@ void bounce(struct cpu_user_regs *regs, uint64_t target, unsigned int flags, uin
     unsigned int n = 0;
     bool from_kernel = vcpu_in_kernel(v);
 
+    if (fast_stepping())
+        step_end(regs, RADON_CAPTURE_EVENT);
     if (!target)
         domain_crash_current("no handler for what the guest caused (vector %u, rip %lx)",
                              regs->entry_vector, regs->rip);
@@ -180,11 +184,14 @@ static void iret_general(struct cpu_user_regs *regs, bool recorded)
     v->nmi_masked = false;
     if (v->nmi_pending)
         hot_set_odd(v->hot, HOT_ODD_NMI);
+    if (fast_stepping())
+        step_iret(regs);
 }
 
 void do_slow_syscall(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current();
+    bool record;
 
     if (vcpu_in_kernel(v)) {
         trace_iret(); /* syscall.S sends nothing else here */
@@ -192,15 +199,21 @@ void do_slow_syscall(struct cpu_user_regs *regs)
         iret_general(regs, false);
         return;
     }
-    trace_bounce_syscall((uint32_t)regs->rax, regs->rip);
     sites_enter(RADON_SITE_SYSCALL, (uint32_t)regs->rax, regs->rip);
-    if ((v->hot->flags & HOT_FAST) && fast_syscall(regs))
+    record = fast_stepping() && regs->rax <= FAST_MAX_SYSCALL &&
+             step_wanted(regs, FAST_ATTACH_SYSCALL, (uint32_t)regs->rax, 0, 0, 0);
+    if (!record && (v->hot->flags & HOT_FAST) && fast_syscall(regs))
         return;
+    trace_bounce_syscall((uint32_t)regs->rax, regs->rip);
     if (!v->hot->syscall_rip) {
         bounce_exception(regs, X86_UD, 0);
+        if (record)
+            step_begin(regs);
         return;
     }
     bounce(regs, v->hot->syscall_rip, v->syscall_masks_events ? BOUNCE_MASK : 0, 0);
+    if (record)
+        step_begin(regs);
 }
 
 /* An iret of which the lean path found that it is not for it; recorded there. */

@@ -22,6 +22,8 @@
 #include "hv/watchdog.h"
 #include "hv/x86.h"
 
+#include "program.h"
+
 /*
  * int n of the guest reaches an IDT gate of DPL 0: #GP with the IDT bit in the error code and EXT
  * clear (SDM volume 3, 6.13).  The guest's own trap table decides: level 0 is for nobody, 1 and 2
@@ -45,9 +47,9 @@ static bool software_interrupt(struct cpu_user_regs *regs)
     return true;
 }
 
-static void guest_page_fault(struct cpu_user_regs *regs)
+/* va: as it was at the entry; what a handler read may have faulted since. */
+static void guest_page_fault(struct cpu_user_regs *regs, uint64_t va)
 {
-    uint64_t va = read_cr2();
     uint32_t code = regs->error_code;
 
     if ((code & (PFEC_P | PFEC_W)) == (PFEC_P | PFEC_W) && vcpu_in_kernel(current()) &&
@@ -69,14 +71,12 @@ static void guest_debug(struct cpu_user_regs *regs)
     bounce_exception(regs, X86_DB, 0);
 }
 
-static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
+/* To its emulation, or to the guest kernel. */
+static void handle_trap(struct cpu_user_regs *regs, unsigned int vector, uint64_t cr2)
 {
-    if (unlikely(current()->hot->flags & HOT_FAST_TRAP) &&
-        fast_exception(regs, vector, regs->error_code, vector == X86_PF ? read_cr2() : 0))
-        return;
     switch (vector) {
     case X86_PF:
-        guest_page_fault(regs);
+        guest_page_fault(regs, cr2);
         return;
     case X86_GP:
         if (software_interrupt(regs))
@@ -100,6 +100,27 @@ static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
         return;
     }
     bounce_exception(regs, vector, regs->error_code);
+}
+
+static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
+{
+    uint32_t flags = hot()->flags;
+    uint64_t cr2 = vector == X86_PF ? read_cr2() : 0;
+    bool record = false;
+
+    if (unlikely(flags & HOT_STEP)) {
+        if (vector == X86_DB && step_debug(regs))
+            return;
+        step_end(regs, vector == X86_GP || vector == X86_UD ? RADON_CAPTURE_UNSEEN
+                                                            : RADON_CAPTURE_TRAP);
+        record = step_wanted(regs, FAST_ATTACH_EXCEPTION, vector, regs->rip, regs->error_code, cr2);
+    }
+    if (unlikely(flags & HOT_FAST_TRAP) && !record &&
+        fast_exception(regs, vector, regs->error_code, cr2))
+        return;
+    handle_trap(regs, vector, cr2);
+    if (record)
+        step_begin(regs);
 }
 
 static void hypervisor_fault(struct cpu_user_regs *regs, unsigned int vector)
@@ -225,4 +246,6 @@ void guest_exit_work(struct cpu_user_regs *regs)
             break;
     }
     sites_close();
+    if (fast_stepping())
+        step_exit(regs);
 }

@@ -11,6 +11,8 @@
 #include "hv/domain.h"
 #include "public/radon.h"
 
+#include "hv/vcpu_hot.h"
+
 struct page_info;
 
 /* Boot, before domain 0 takes the memory; `allowed`: the option fast=. */
@@ -34,6 +36,28 @@ static inline void fast_guest_changed(struct domain *d, enum radon_fast_reason w
 {
     if (unlikely(d->fast != NULL))
         fast_retire_all(d, why);
+}
+
+/*
+ * Stepping for a capture (hv/fast/step.c); all only where HOT_STEP is set, on the current vCPU.
+ * step_wanted(): whether this entry, not yet given to the guest kernel, is to be recorded; then
+ * step_begin() once it was.
+ */
+bool step_wanted(const struct cpu_user_regs *regs, uint32_t kind, uint32_t number, uint64_t address,
+                 uint32_t error_code, uint64_t cr2);
+void step_begin(struct cpu_user_regs *regs);
+/* A #DB; true: it was a step. */
+bool step_debug(struct cpu_user_regs *regs);
+/* Something else than a step comes now, an exception or an upcall. */
+void step_end(struct cpu_user_regs *regs, enum radon_capture_end end);
+/* The hypervisor is being left; the guest kernel's iret is done. */
+void step_exit(struct cpu_user_regs *regs);
+void step_iret(struct cpu_user_regs *regs);
+void step_descheduled(struct vcpu *v);
+
+static inline bool fast_stepping(void)
+{
+    return unlikely(hot()->flags & HOT_STEP);
 }
 
 /* vcpu_info, debug registers or the set of handlers changed: the flags of v's word. */

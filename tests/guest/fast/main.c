@@ -8,6 +8,7 @@
  * Varied: registers, guest memory of all kinds, flags, limits, states, what happens meanwhile.
  * Checked: where user mode goes on, every register, memory, counters, states and reasons.
  */
+#include "capture.h"
 #include "event.h"
 #include "pages.h"
 #include "prog.h"
@@ -427,4 +428,5 @@ void test_main(void)
     switches();
     watches();
     guest_state();
+    capture_tests();
 }

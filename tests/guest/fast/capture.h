@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEST_FAST_CAPTURE_H
+#define TEST_FAST_CAPTURE_H
+
+void capture_tests(void);
+
+#endif
