@@ -84,6 +84,27 @@ static void one_hypercall(void **state)
     assert_true(keeps(hypercall(1)));
 }
 
+static void taken_away(void **state)
+{
+    (void)state;
+    assert_true(parse("all,-grant,-tlb:*"));
+    assert_false(asked(TRACE_EV_grant_map) || asked(TRACE_EV_tlb_flush));
+    assert_true(asked(TRACE_EV_pv_trap));
+    assert_false(s.partly);
+    assert_true(parse("trap,-runstate"));
+    assert_false(asked(TRACE_EV_runstate_change));
+    assert_true(parse("hypercall:*,-hypercall:iret"));
+    assert_true(asked(TRACE_EV_pv_hypercall) && s.partly);
+    assert_true(keeps(hypercall(1)));
+    assert_false(keeps(hypercall(23)));
+    assert_true(parse("hypercall:*,-hypercall:iret,-hypercall"));
+    assert_false(asked(TRACE_EV_pv_hypercall));
+    assert_true(parse("hypercall:m*,-hypercall:mmu_update"));
+    assert_true(keeps(hypercall(13)));
+    assert_false(keeps(hypercall(1)));
+    assert_false(parse("all,-nothing"));
+}
+
 static void no_such_name(void **state)
 {
     char bad[TRACE_NAME_MAX], longer[300];
@@ -103,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_events),
         cmocka_unit_test(one_hypercall),
+        cmocka_unit_test(taken_away),
         cmocka_unit_test(no_such_name),
     };
 

@@ -22,7 +22,8 @@ static const char usage[] =
     "\n"
     "  -o FILE         default: trace.bin; - is standard output\n"
     "  -e EVENTS       names with commas between them (radon-trace list): hypercall:mmu_update,\n"
-    "                  trap:*, grant, all; default: all.  Changes of runstate always come along\n"
+    "                  trap:*, grant, all, -hypercall:iret (not that); default: all.  Changes of\n"
+    "                  runstate come along unless -runstate says otherwise\n"
     "  --domain D      of one domain: number or name\n"
     "  --vcpu N,N...   of these vCPUs\n"
     "  --pages N       of each CPU's ring: 1 to 4096; default 256\n"
@@ -66,20 +67,29 @@ static bool wanted(struct recorder *r, struct radon_trace_control *control)
     return !r->o->domain || xen_domain_find(&r->s.x, r->o->domain, &control->domain);
 }
 
+/* Recordings of Xen's rings have none, so that Xen's own tools read them. */
+static bool write_meta(struct recorder *r, uint32_t flags)
+{
+    struct trace_meta meta;
+
+    if (r->s.xen_rings)
+        return true;
+    session_meta(&r->s, &meta);
+    meta.clock = r->o->clock;
+    meta.flags = flags;
+    return trace_writer_meta(&r->writer, &meta) ||
+           xen_fail(&r->s.x, "writing the recording: %s", strerror(errno));
+}
+
 static bool begin(struct recorder *r)
 {
     struct radon_trace_control control;
-    struct trace_meta meta;
 
     if (!session_open(&r->s, r->o->xen_rings) || !wanted(r, &control) ||
         !session_prepare(&r->s, &control))
         return false;
     r->s.writer = &r->writer;
-    session_meta(&r->s, &meta);
-    meta.clock = r->o->clock;
-    if (!trace_writer_meta(&r->writer, &meta))
-        return xen_fail(&r->s.x, "writing the recording: %s", strerror(errno));
-    return session_start(&r->s);
+    return write_meta(r, 0) && session_start(&r->s);
 }
 
 /* ------------------------------------------------------------------ while it runs */
@@ -132,19 +142,12 @@ static bool start_program(struct recorder *r)
 
 static bool finish(struct recorder *r)
 {
-    struct trace_meta meta;
     bool stopped = session_stop(&r->s);
 
     r->end = program_now();
     if (r->pid > 0)
         r->program = program_end(r->pid, r->child);
-    if (!stopped)
-        return false;
-    session_meta(&r->s, &meta);
-    meta.clock = r->o->clock;
-    meta.flags = TRACE_META_END;
-    return trace_writer_meta(&r->writer, &meta) ||
-           xen_fail(&r->s.x, "writing the recording: %s", strerror(errno));
+    return stopped && write_meta(r, TRACE_META_END);
 }
 
 static uint64_t lost(const struct session *s)

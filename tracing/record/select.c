@@ -69,11 +69,54 @@ static bool add_rows(struct selection *s, const char *name)
     return any;
 }
 
+static bool asks_for(const struct selection *s, unsigned int ev)
+{
+    return s->events[ev / 64] >> ev % 64 & 1;
+}
+
+/* What `s` has of an event, without the rows that `not` has of it. */
+static void subtract_rows(struct selection *s, const struct selection *not, unsigned int ev)
+{
+    for (unsigned int row = 0; row < TRACE_ROW_UNKNOWN; row++)
+        if (trace_row_event(row) == (int)ev)
+            s->row[row] = (s->whole[ev] || s->row[row]) && !not->row[row];
+    s->whole[ev] = false;
+}
+
+static void subtract(struct selection *s, const struct selection *not)
+{
+    for (unsigned int ev = 0; ev < TRACE_EVENTS; ev++) {
+        if (!asks_for(s, ev) || !asks_for(not, ev))
+            continue;
+        if (!not->whole[ev]) {
+            subtract_rows(s, not, ev);
+            continue;
+        }
+        s->events[ev / 64] &= ~(UINT64_C(1) << ev % 64);
+        s->whole[ev] = false;
+        for (unsigned int row = 0; row < TRACE_ROW_UNKNOWN; row++)
+            s->row[row] = s->row[row] && trace_row_event(row) != (int)ev;
+    }
+}
+
 static void find_partly(struct selection *s)
 {
     for (unsigned int ev = 0; ev < TRACE_EVENTS; ev++)
-        if ((s->events[ev / 64] >> ev % 64 & 1) && !s->whole[ev])
+        if (asks_for(s, ev) && !s->whole[ev])
             s->partly = true;
+}
+
+/* One name, with - in front for what is not wanted. */
+static bool take_name(struct selection *s, const char *name)
+{
+    struct selection not = { 0 };
+
+    if (*name != '-')
+        return add_events(s, name) || add_rows(s, name);
+    if (!add_events(&not, name + 1) && !add_rows(&not, name + 1))
+        return false;
+    subtract(s, &not);
+    return true;
 }
 
 bool select_parse(struct selection *s, const char *names, char bad[TRACE_NAME_MAX])
@@ -85,7 +128,7 @@ bool select_parse(struct selection *s, const char *names, char bad[TRACE_NAME_MA
         size_t n = strcspn(at, ",");
 
         snprintf(bad, TRACE_NAME_MAX, "%.*s", (int)(n < TRACE_NAME_MAX ? n : TRACE_NAME_MAX - 1), at);
-        if (!n || n >= TRACE_NAME_MAX || (!add_events(s, bad) && !add_rows(s, bad)))
+        if (!n || n >= TRACE_NAME_MAX || !take_name(s, bad))
             return false;
         if (!at[n])
             break;

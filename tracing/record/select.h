@@ -21,9 +21,9 @@ struct selection {
 void select_all(struct selection *s);
 
 /*
- * Names with commas between them, each of an event, a kind or a row, with the wildcards of a shell.  False
- * when one means nothing: it is written to bad.  Changes of runstate are always wanted too: they say who
- * ran.
+ * Names with commas between them, each of an event, a kind or a row, with the wildcards of a shell; one
+ * with - in front takes away from what stands before it.  False when one means nothing: it is written
+ * to bad.  Changes of runstate are wanted too unless they are taken away: they say who ran.
  */
 bool select_parse(struct selection *s, const char *names, char bad[TRACE_NAME_MAX]);
 

@@ -27,6 +27,14 @@ int stat_fail(const char *format, ...)
     return EXIT_FAILED;
 }
 
+void stat_read_symbols(struct symtab *symbols, const char *file)
+{
+    int rc = kallsyms_read(symbols, file);
+
+    if (rc)
+        stat_fail("no symbols in %s (%s): addresses stay numbers", file, strerror(-rc));
+}
+
 void stat_name_routines(struct stat_table *t, const struct symtab *symbols)
 {
     struct symbol_hit hit;
@@ -88,8 +96,6 @@ struct machine {
 
 static bool open_machine(struct machine *m, const struct stat_options *o)
 {
-    int rc;
-
     if (!xen_open(&m->x) || !radon_info(&m->x, &m->info))
         return false;
     m->domain = RADON_DOMID_ANY;
@@ -97,9 +103,7 @@ static bool open_machine(struct machine *m, const struct stat_options *o)
         return false;
     if (!sites_open(&m->sites, &m->x, m->info.nr_cpus))
         return false;
-    rc = kallsyms_read(&m->symbols, KALLSYMS_FILE);
-    if (rc)
-        stat_fail("no symbols of this kernel (%s): addresses stay numbers", strerror(-rc));
+    stat_read_symbols(&m->symbols, KALLSYMS_FILE);
     return true;
 }
 

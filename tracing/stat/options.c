@@ -32,6 +32,7 @@ static const char usage[] =
     "  --json, --csv   all rows, for programs\n"
     "  -o FILE         write there\n"
     "  --tsc-hz N      of report: cycles a second of the machine that was recorded\n"
+    "  --kallsyms FILE of report: /proc/kallsyms of domain 0 that was recorded\n"
     "  --strict        status 5 when anything is missing in the counts\n"
     "  --color WHEN    auto, always, never\n"
     "  --help, --version\n"
@@ -45,7 +46,7 @@ static const char usage[] =
 
 enum { OPT_SECONDS = 256, OPT_EXACT, OPT_SAMPLED, OPT_PERIOD, OPT_DOMAIN, OPT_BY, OPT_SORT, OPT_TOP,
        OPT_INTERVAL, OPT_JSON, OPT_CSV, OPT_TSC, OPT_STRICT, OPT_COLOR, OPT_LIVE, OPT_HELP,
-       OPT_VERSION };
+       OPT_VERSION, OPT_KALLSYMS };
 
 static const struct option long_options[] = {
     { "seconds", required_argument, NULL, OPT_SECONDS },
@@ -60,6 +61,7 @@ static const struct option long_options[] = {
     { "json", no_argument, NULL, OPT_JSON },
     { "csv", no_argument, NULL, OPT_CSV },
     { "tsc-hz", required_argument, NULL, OPT_TSC },
+    { "kallsyms", required_argument, NULL, OPT_KALLSYMS },
     { "strict", no_argument, NULL, OPT_STRICT },
     { "color", required_argument, NULL, OPT_COLOR },
     { "live", no_argument, NULL, OPT_LIVE },
@@ -168,6 +170,9 @@ static bool take(int option, char *value, struct stat_options *o)
         return true;
     case OPT_TSC:
         return parse_u64(value, UINT64_MAX, &o->tsc_hz) && o->tsc_hz;
+    case OPT_KALLSYMS:
+        o->kallsyms = value;
+        return true;
     case OPT_STRICT:
         return o->strict = true;
     case OPT_COLOR:
@@ -187,6 +192,8 @@ static int check(const struct stat_options *o)
         return wrong_use("--period goes with --sampled", NULL);
     if (o->command == STAT_REPORT && (o->exact || o->sampled || o->seconds > 0 || o->program))
         return wrong_use("report reads a recording and measures nothing", NULL);
+    if (o->command != STAT_REPORT && (o->kallsyms || o->tsc_hz))
+        return wrong_use("--kallsyms and --tsc-hz go with report", NULL);
     if (o->command == STAT_REPORT && !o->file)
         return wrong_use("which recording?", NULL);
     if (o->command == STAT_LIVE && (o->program || o->view.format != STAT_TEXT || o->output))

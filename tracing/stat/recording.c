@@ -250,6 +250,7 @@ static int report(const struct stat_options *o, struct recording *r, int fd)
     struct stat_result result = {
         .source = STAT_RECORDING, .recording = o->file, .period = 1, .tsc_hz = o->tsc_hz,
     };
+    struct symtab symbols = { 0 };
     int status;
 
     r->first_tsc = UINT64_MAX;
@@ -267,7 +268,11 @@ static int report(const struct stat_options *o, struct recording *r, int fd)
                       !(r->reader.has_meta && r->reader.meta.flags & TRACE_META_FLIGHT);
     if (!result.tsc_hz && r->reader.has_meta)
         result.tsc_hz = r->reader.meta.tsc_hz;
+    if (o->kallsyms)
+        stat_read_symbols(&symbols, o->kallsyms);
+    stat_name_routines(&r->table, &symbols);
     status = stat_finish(o, &result, &r->table);
+    symtab_free(&symbols);
     return status ? status : r->defects ? EXIT_INCOMPLETE : 0;
 }
 

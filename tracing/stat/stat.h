@@ -13,7 +13,7 @@ enum stat_command { STAT_RUN, STAT_LIVE, STAT_REPORT };
 struct stat_options {
     enum stat_command command;
     const char *domain;         /* as the user gave it; NULL: all */
-    const char *file;           /* STAT_REPORT: what to read */
+    const char *file, *kallsyms; /* STAT_REPORT: what to read, and symbols for it */
     const char *output;         /* NULL: standard output */
     char **program;             /* to run meanwhile; NULL */
     double seconds, interval;   /* 0: none given */
@@ -34,6 +34,8 @@ int stat_finish(const struct stat_options *o, struct stat_result *r, struct stat
 /* From a recording. */
 int stat_report(const struct stat_options *o);
 
+/* Read them, with a message when there are none. */
+void stat_read_symbols(struct symtab *symbols, const char *file);
 /* The guest symbol of each row's address, where it is known, for those of domain 0's kernel. */
 void stat_name_routines(struct stat_table *t, const struct symtab *symbols);
 
