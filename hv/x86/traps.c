@@ -244,6 +244,7 @@ void guest_exit_work(struct cpu_user_regs *regs)
         if (v->hot->info->evtchn_upcall_pending && !v->hot->info->evtchn_upcall_mask) {
             if (!v->event_cb.address)
                 break;
+            trace_event_upcall(regs->rip);
             bounce(regs, v->event_cb.address, BOUNCE_MASK, 0);
         }
         if (!(READ_ONCE(v->hot->flags) & HOT_WORK))
