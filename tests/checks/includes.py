@@ -14,7 +14,7 @@ from tests.checks import files
 
 SOURCE = re.compile(r"\.([chS]|def)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
-SEARCH = ("hv/include", "hv", "fastpath/core", "tests/unit", "guest/ktest", "")  # as by -I
+SEARCH = ("hv/include", "hv", "fastpath/core", "fastpath/synth", "tests/unit", "guest/ktest", "")  # as by -I
 # Headers that a compiler brings itself, and the part of the C library that the hypervisor has.
 FREESTANDING = {"limits.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "string.h"}
 
@@ -25,6 +25,7 @@ RULES = {
     "fastpath/load": ("fastpath/load", "fastpath/core", "hv/include/public"),
     "fastpath/profile": ("fastpath/profile", "fastpath/core", "fastpath/load", "fastpath/synth",
                          "tracing", "hv/include/public"),
+    "fastpath/synth": ("fastpath/synth", "fastpath/core", "hv/include/public"),
     "hv/include/public": ("hv/include/public",),
     "hv/include": ("hv/include", "fastpath/core", "tracing"),
     "hv": ("hv", "fastpath/core", "tracing"),

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the tree of paths to instructions: schedule.c puts what is needed in one order, paths one
+ * behind the other; regs.c gives values registers and stack slots; emit.c writes eBPF.
+ */
+#ifndef SYNTH_CODE_H
+#define SYNTH_CODE_H
+
+#include "isa.h"
+#include "work.h"
+
+enum item_kind {
+    I_OP,    /* node = its operation on a, b, c */
+    I_LOAD,  /* node = guest memory at a + off */
+    I_TSC,
+    I_STORE, /* b to guest memory at a + off */
+    I_GUARD, /* PASS unless the comparison has the outcome `sense` */
+    I_BRANCH,/* to item `other` when it has; else on */
+    I_SET,   /* context field off = a */
+    I_DONE,
+    I_PASS,
+};
+
+struct item {
+    uint8_t kind, size, compare /* enum isa_op */, width;
+    bool sense, tainted;
+    node_id node, a, b, c;
+    int64_t off;
+    uint32_t other, end; /* end: of the items that can follow on this path */
+    uint64_t at;
+};
+
+struct code {
+    struct work *w;
+    struct item *item;
+    uint32_t n, room;
+    uint8_t *needed;   /* by node */
+    uint8_t *emitted;  /* by node, on the path at hand */
+    node_id *trail;    /* what was emitted, to take it back */
+    uint32_t nr_trail, trail_room;
+    uint32_t *use_start, *use; /* positions of the items that use a node, in order */
+};
+
+bool schedule(struct code *c);
+/* First use of the node at an item > at and < end; UINT32_MAX: none. */
+uint32_t next_use(const struct code *c, node_id a, uint32_t at, uint32_t end);
+/* A truth as a comparison: *op is OP_JEQ..OP_JSLT of width bits on *a and *b, wanted as *sense. */
+void as_comparison(struct work *w, node_id truth, struct item *out);
+
+#define POOL 9u /* r0 to r8 hold values; r9 the context */
+#define CTX 9u
+#define SLOTS (FAST_STACK_BYTES / 8)
+
+struct regs {
+    node_id reg[POOL];
+    node_id slot[SLOTS];
+};
+
+struct emitter {
+    struct work *w;
+    struct code *code;
+    struct fast_insn *insn;
+    uint32_t n;
+    uint32_t *fix; /* instructions that jump to PASS */
+    uint32_t nr_fix, fix_room;
+    uint32_t at, end; /* the item at hand, and where its path's items end */
+    bool full;
+    struct regs regs;
+};
+
+void put(struct emitter *e, uint8_t code, unsigned int dst, unsigned int src, int16_t off,
+         int32_t imm);
+/* A register that holds the node; `keep` are registers not to be taken for it. */
+unsigned int reg_get(struct emitter *e, node_id a, uint32_t keep);
+/* A register for a new value: what it held is kept elsewhere if it is needed. */
+unsigned int reg_new(struct emitter *e, node_id a, uint32_t keep);
+/* Before a call: what lives on in r0 to r5 goes elsewhere. */
+void regs_save(struct emitter *e);
+/* After a call: r0 to r5 are lost. */
+void regs_lost(struct emitter *e);
+bool reg_dead_after(const struct emitter *e, node_id a);
+/* The constant into the register. */
+void put_const(struct emitter *e, unsigned int reg, uint64_t value);
+static inline bool fits_imm(uint64_t value)
+{
+    return (uint64_t)(int64_t)(int32_t)value == value;
+}
+
+#endif

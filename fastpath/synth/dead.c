@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stores that need not be done: overwritten by a later one on every path, or taken back (a counter
+ * up and down again, a lock taken and released).  What lies between must not see them; where an
+ * address could be the same and never was, a guard says so.  Then the rules for stores that remain.
+ */
+#include <string.h>
+
+#include "work.h"
+
+#define MAX_NEW_GUARDS 12 /* more cost more than the stores */
+#define MAX_GROUP 32
+
+struct hunt {
+    struct work *w;
+    struct place place;
+    node_id original; /* taken back: what was there before; 0: only overwriting counts */
+    struct { struct segment *segment; node_id truth; } guard[MAX_NEW_GUARDS];
+    unsigned int guards;
+    struct { struct segment *segment; uint32_t i; } group[MAX_GROUP];
+    unsigned int grouped;
+};
+
+static bool apart(struct hunt *h, struct segment *s, const struct place *other)
+{
+    node_id truth;
+    uint64_t one;
+
+    if (!disjoint_seen(h->w, s->captures, &h->place, other))
+        return false;
+    truth = disjoint(h->w, &h->place, other);
+    if (g_is_const(&h->w->graph, truth, &one))
+        return one;
+    for (unsigned int i = 0; i < h->guards; i++)
+        if (h->guard[i].truth == truth && h->guard[i].segment == s)
+            return true;
+    if (h->guards == MAX_NEW_GUARDS)
+        return false;
+    h->guard[h->guards].segment = s;
+    h->guard[h->guards++].truth = truth;
+    return true;
+}
+
+enum found { GOES_ON, ENDS_WELL, ENDS_BADLY };
+
+static enum found look_at(struct hunt *h, struct segment *s, uint32_t i)
+{
+    const struct effect *e = &s->effect[i];
+    enum alias how;
+
+    if (e->dead || (e->kind != E_LOAD && e->kind != E_STORE))
+        return GOES_ON;
+    how = alias(h->w, &e->place, &h->place);
+    if (how == ALIAS_NO)
+        return GOES_ON;
+    if (how == ALIAS_MAY) {
+        if (e->kind == E_STORE && !h->original)
+            return GOES_ON; /* the later one that overwrites wins either way */
+        return apart(h, s, &e->place) ? GOES_ON : ENDS_BADLY;
+    }
+    if (e->kind == E_LOAD || how == ALIAS_PART)
+        return ENDS_BADLY;
+    if (!h->original)
+        return ENDS_WELL;
+    if (how != ALIAS_SAME || h->grouped == MAX_GROUP)
+        return ENDS_BADLY;
+    h->group[h->grouped].segment = s;
+    h->group[h->grouped++].i = i;
+    return e->value == h->original ? ENDS_WELL : GOES_ON;
+}
+
+/* Whether every path from here on ends well. */
+static bool search(struct hunt *h, struct segment *s, uint32_t from)
+{
+    for (uint32_t i = from; i < s->n; i++) {
+        enum found found = look_at(h, s, i);
+
+        if (found != GOES_ON)
+            return found == ENDS_WELL;
+    }
+    if (s->returns || !s->branch)
+        return false;
+    for (int i = 0; i < 2; i++)
+        if (s->child[i] && !search(h, s->child[i], 0))
+            return false;
+    return true;
+}
+
+static void add_guards(struct hunt *h)
+{
+    for (unsigned int i = 0; i < h->guards; i++) {
+        struct effect *e = effect_add(h->w, h->guard[i].segment, E_GUARD);
+
+        if (e)
+            e->value = h->guard[i].truth;
+    }
+}
+
+static void try_store(struct work *w, struct segment *s, uint32_t i)
+{
+    struct hunt h = { .w = w, .place = s->effect[i].place };
+
+    w->at = s->effect[i].at;
+    if (s->effect[i].original) { /* the whole group, this one included */
+        h.original = s->effect[i].original;
+        if (s->effect[i].value == h.original || search(&h, s, i + 1)) {
+            s->effect[i].dead = true;
+            for (unsigned int j = 0; j < h.grouped; j++)
+                h.group[j].segment->effect[h.group[j].i].dead = true;
+            explain_at(w, w->at, "store of %u bytes at %s is taken back: not done",
+                       h.place.size, node_text(w, h.place.address));
+            add_guards(&h);
+            return;
+        }
+        h = (struct hunt){ .w = w, .place = s->effect[i].place };
+    }
+    if (search(&h, s, i + 1)) {
+        s->effect[i].dead = true;
+        add_guards(&h);
+    }
+}
+
+/* Stores on the way from the root, for "the first one there". */
+struct way {
+    const struct way *up;
+    const struct segment *segment;
+    uint32_t upto;
+};
+
+static bool is_first(const struct work *w, const struct way *way, const struct place *p)
+{
+    for (; way; way = way->up) {
+        for (uint32_t i = 0; i < way->upto; i++) {
+            const struct effect *e = &way->segment->effect[i];
+
+            if (e->kind == E_STORE && !e->dead && alias(w, &e->place, p) != ALIAS_NO &&
+                alias(w, &e->place, p) != ALIAS_MAY)
+                return false;
+        }
+    }
+    return true;
+}
+
+static void walk(struct work *w, struct segment *s, const struct way *up)
+{
+    struct way way = { up, s, 0 };
+
+    if (!s || w->failed)
+        return;
+    for (uint32_t i = 0; i < s->n && !w->failed; i++) {
+        way.upto = i;
+        if (s->effect[i].kind != E_STORE || s->effect[i].dead)
+            continue;
+        if (!is_first(w, &way, &s->effect[i].place))
+            s->effect[i].original = 0;
+        try_store(w, s, i);
+    }
+    way.upto = s->n;
+    walk(w, s->child[0], &way);
+    walk(w, s->child[1], &way);
+}
+
+static void check_rest(struct work *w, node_id a, const char *what)
+{
+    if (g_node(&w->graph, a)->rests & RESTS_UNKNOWN)
+        refuse(w, SYNTH_STACK_UNKNOWN, "%s: %s", what, node_text(w, a));
+}
+
+static void check_effect(struct work *w, const struct effect *e)
+{
+    w->at = e->at;
+    if (e->dead)
+        return;
+    if (e->kind == E_GUARD) {
+        check_rest(w, e->value, "a guard");
+        if (g_node(&w->graph, e->value)->rests & RESTS_STACK)
+            return; /* compared, not kept */
+    }
+    if (e->kind != E_STORE)
+        return;
+    check_rest(w, e->place.address, "an address");
+    check_rest(w, e->value, "a stored value");
+    if (g_node(&w->graph, e->value)->rests & RESTS_STACK)
+        refuse(w, SYNTH_STACK_ESCAPES, "stored: %s", node_text(w, e->value));
+    if (e->place.own || e->place.region == IN_USER)
+        return;
+    if (!w->in->one_vcpu)
+        refuse(w, SYNTH_SHARED_STORE, "at %s", node_text(w, e->place.address));
+    w->one_vcpu_used = true;
+}
+
+/* False: nothing in it can be handled. */
+static bool check_segment(struct work *w, struct segment **at)
+{
+    struct segment *s = *at;
+    bool some = false;
+
+    if (!s)
+        return false;
+    for (uint32_t i = 0; i < s->n && !w->failed; i++)
+        check_effect(w, &s->effect[i]);
+    w->at = s->at;
+    if (!w->failed && s->branch)
+        check_rest(w, s->branch, "a branch");
+    for (unsigned int r = 0; r < NR_REGS && s->returns && !w->failed; r++) {
+        check_rest(w, s->final[r], "a register of user mode");
+        if (g_node(&w->graph, s->final[r])->rests & RESTS_STACK)
+            refuse(w, SYNTH_STACK_ESCAPES, "a register of user mode: %s",
+                   node_text(w, s->final[r]));
+    }
+    if (w->failed && s != w->root) { /* the rest can go on without it */
+        explain(w, "left to the guest kernel: %s: %s\n", synth_reason_name(w->out->reason),
+                w->out->detail);
+        w->failed = false;
+        w->out->paths_left_out++;
+        *at = NULL;
+        return false;
+    }
+    if (w->failed || s->returns)
+        return !w->failed;
+    some = check_segment(w, &s->child[0]);
+    some = check_segment(w, &s->child[1]) || some;
+    if (!some && s == w->root && !w->failed)
+        refuse(w, SYNTH_NO_PATH, "every path is left to the guest kernel");
+    if (!some)
+        *at = NULL;
+    return some;
+}
+
+void remove_dead(struct work *w)
+{
+    walk(w, w->root, NULL);
+    if (!w->failed)
+        check_segment(w, &w->root);
+    if (!w->failed && !w->root)
+        refuse(w, SYNTH_NO_PATH, "every path is left to the guest kernel");
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lifting: captures are followed step by step, all that took the same way at once.  Where they part,
+ * the path forks.  After each instruction the registers that it left in every capture are compared
+ * with what the nodes say.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "insn.h"
+
+static const struct {
+    ZydisMnemonic mnemonic;
+    lift_fn lift;
+} table[] = {
+#define LIFT_1(f, m) { ZYDIS_MNEMONIC_##m, f },
+#define LIFT_2(f, m, ...) LIFT_1(f, m) LIFT_1(f, __VA_ARGS__)
+#define LIFT_3(f, m, ...) LIFT_1(f, m) LIFT_2(f, __VA_ARGS__)
+#define LIFT_4(f, m, ...) LIFT_1(f, m) LIFT_3(f, __VA_ARGS__)
+#define LIFT_13(f, a, b, c, d, e, ...) LIFT_4(f, a, b, c, d) LIFT_1(f, e) LIFT_8(f, __VA_ARGS__)
+#define LIFT_8(f, a, b, c, d, ...) LIFT_4(f, a, b, c, d) LIFT_4(f, __VA_ARGS__)
+#define LIFT_16(f, a, b, c, d, e, g, h, i, ...)                                                    \
+    LIFT_8(f, a, b, c, d, e, g, h, i) LIFT_8(f, __VA_ARGS__)
+#define LIFT_20(f, a, b, c, d, ...) LIFT_4(f, a, b, c, d) LIFT_16(f, __VA_ARGS__)
+#define COUNT_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, N, ...) N
+#define COUNT(...)                                                                                 \
+    COUNT_(__VA_ARGS__, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#define LIFT(f, ...) PASTE(LIFT_, COUNT(__VA_ARGS__))(f, __VA_ARGS__)
+#include "insns.def"
+};
+
+lift_fn lift_find(ZydisMnemonic mnemonic)
+{
+    for (unsigned int i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (table[i].mnemonic == mnemonic)
+            return table[i].lift;
+    return NULL;
+}
+
+bool settle(struct insn *in, node_id truth, bool *value)
+{
+    uint64_t agreed;
+
+    if (!concrete_agreed(in->w, in->st->captures, truth, &agreed)) {
+        in->flow = FLOW_SPLIT;
+        in->taken = truth;
+        return false;
+    }
+    *value = agreed;
+    guard(in->w, in->st, agreed ? truth : g_not(in->g, truth));
+    return true;
+}
+
+static bool touches_vectors(const struct insn *in)
+{
+    for (unsigned int i = 0; i < in->z.operand_count; i++) {
+        ZydisRegisterClass class = in->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER
+                                       ? ZydisRegisterGetClass(in->op[i].reg.value)
+                                       : ZYDIS_REGCLASS_INVALID;
+
+        if (class == ZYDIS_REGCLASS_X87 || class == ZYDIS_REGCLASS_MMX ||
+            class == ZYDIS_REGCLASS_XMM || class == ZYDIS_REGCLASS_YMM ||
+            class == ZYDIS_REGCLASS_ZMM)
+            return true;
+    }
+    return in->z.meta.category == ZYDIS_CATEGORY_X87_ALU || in->z.meta.category == ZYDIS_CATEGORY_XSAVE;
+}
+
+static bool decode(struct insn *in)
+{
+    static ZydisDecoder decoder;
+    const struct radon_capture_step *s = NULL;
+    unsigned int bytes;
+
+    if (!decoder.machine_mode)
+        ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    FOR_CAPTURES(i, in->st->captures) {
+        const struct radon_capture_step *here = step_of(in->w, i, in->w->step);
+
+        if (!s) {
+            s = here;
+            in->w->at = s->regs.rip;
+            bytes = s->flags >> RADON_STEP_BYTES_SHIFT & 31;
+            if (bytes > 16 || !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, s->bytes, bytes,
+                                                                  &in->z, in->op))) {
+                refuse(in->w, SYNTH_UNDECODABLE, "%02x %02x %02x %02x", s->bytes[0], s->bytes[1],
+                       s->bytes[2], s->bytes[3]);
+                return false;
+            }
+        } else if (here->regs.rip != s->regs.rip) {
+            refuse(in->w, SYNTH_PATHS_DIFFER, "at %#llx and %#llx",
+                   (unsigned long long)s->regs.rip, (unsigned long long)here->regs.rip);
+            return false;
+        } else if (memcmp(here->bytes, s->bytes, in->z.length)) {
+            refuse(in->w, SYNTH_CODE_CHANGED, "bytes at %#llx", (unsigned long long)s->regs.rip);
+            return false;
+        }
+    }
+    in->next = s->regs.rip + in->z.length;
+    watch_add(in->w, s->regs.rip);
+    watch_add(in->w, in->next - 1);
+    return true;
+}
+
+static void lift_insn(struct insn *in)
+{
+    lift_fn lift;
+
+    if (!decode(in))
+        return;
+    if (touches_vectors(in)) {
+        refuse(in->w, SYNTH_VECTOR, "%s", ZydisMnemonicGetString(in->z.mnemonic));
+        return;
+    }
+    lift = lift_find(in->z.mnemonic);
+    if (!lift) {
+        refuse(in->w, in->z.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED ? SYNTH_PRIVILEGED
+                                                                    : SYNTH_UNSUPPORTED,
+               "%s", ZydisMnemonicGetString(in->z.mnemonic));
+        return;
+    }
+    lift(in);
+}
+
+static void check_flag(struct work *w, unsigned int capture, node_id flag, uint64_t rflags,
+                       unsigned int bit, const char *name)
+{
+    uint64_t value;
+
+    if (flag && (!concrete_value(w, capture, flag, &value) || value != (rflags >> bit & 1)))
+        refuse(w, SYNTH_DISAGREES, "%s is %u", name, (unsigned int)(rflags >> bit & 1));
+}
+
+/* What the path says of registers and flags is what each capture has before its next step. */
+static void check_registers(struct work *w, struct state *st)
+{
+    static const char *const name[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                        "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15" };
+    const struct flags *f = &st->flags;
+    uint64_t value, want;
+
+    FOR_CAPTURES(i, st->captures) {
+        const struct radon_regs *next = &step_of(w, i, w->step + 1)->regs;
+
+        for (unsigned int r = 0; r < NR_REGS; r++) {
+            memcpy(&want, (const char *)next + 8 * r, 8);
+            if (!concrete_value(w, i, st->reg[r], &value) || value != want)
+                refuse(w, SYNTH_DISAGREES, "%s is %#llx, the path says %#llx", name[r],
+                       (unsigned long long)want, (unsigned long long)value);
+        }
+        check_flag(w, i, f->cf, next->rflags, 0, "CF");
+        check_flag(w, i, f->pf_of ? flag_parity(w, f->pf_of) : 0, next->rflags, 2, "PF");
+        check_flag(w, i, f->zf, next->rflags, 6, "ZF");
+        check_flag(w, i, f->sf, next->rflags, 7, "SF");
+        check_flag(w, i, f->of, next->rflags, 11, "OF");
+        if (next->gs_base != w->capture[i].head->kernel_gs)
+            refuse(w, SYNTH_PRIVILEGED, "the GS base changes");
+    }
+}
+
+static uint64_t next_rip(const struct work *w, unsigned int capture)
+{
+    return step_of(w, capture, w->step + 1)->regs.rip;
+}
+
+/* The captures of the mask whose next instruction is at the address. */
+static uint64_t going_to(const struct work *w, uint64_t captures, uint64_t address)
+{
+    uint64_t mask = 0;
+
+    FOR_CAPTURES(i, captures)
+        if (next_rip(w, i) == address)
+            mask |= 1ull << i;
+    return mask;
+}
+
+static uint64_t where_true(struct work *w, uint64_t captures, node_id truth)
+{
+    uint64_t mask = 0, value;
+
+    FOR_CAPTURES(i, captures)
+        if (concrete_value(w, i, truth, &value) && value)
+            mask |= 1ull << i;
+    return mask;
+}
+
+static bool follow(struct work *w, struct state *st);
+
+/* Follows one side of a fork, from the next instruction on or with this one again. */
+static bool follow_side(struct work *w, const struct state *from, uint64_t captures, node_id truth,
+                        bool again, struct segment **child)
+{
+    struct state st;
+    uint32_t step = w->step;
+    bool ok = state_fork(w, from, &st, captures);
+
+    if (ok) {
+        *child = st.segment;
+        fact_add(w, &st, truth);
+        w->step += !again;
+        ok = follow(w, &st);
+    }
+    state_free(&st);
+    w->step = step;
+    return ok;
+}
+
+static void note_left_out(struct work *w, uint64_t captures)
+{
+    explain(w, "left to the guest kernel: %d capture(s), because: %s\n",
+            __builtin_popcountll(captures), w->out->detail);
+    w->out->paths_left_out++;
+    w->failed = w->graph.full;
+    w->out->reason = SYNTH_OK;
+}
+
+/* Captures part: `yes` of them go where `truth` leads.  A side that cannot be handled is PASS. */
+static bool fork_path(struct work *w, struct state *st, node_id truth, uint64_t yes, bool again)
+{
+    struct segment *s = st->segment;
+    uint64_t side[2] = { st->captures & ~yes, yes };
+    struct synth_output first;
+    uint64_t at = w->at;
+    bool ok[2];
+
+    explain_at(w, at, "captures part here: %d and %d", __builtin_popcountll(side[0]),
+               __builtin_popcountll(side[1]));
+    s->branch = truth;
+    s->at = at;
+    for (int i = 0; i < 2; i++) {
+        ok[i] = follow_side(w, st, side[i], i ? truth : g_not(&w->graph, truth), again, &s->child[i]);
+        w->at = at;
+        if (!ok[i]) {
+            s->child[i] = NULL;
+            if (i && !ok[0]) {
+                *w->out = first; /* neither: what the first met */
+                w->failed = true;
+                return false;
+            }
+            first = *w->out;
+            note_left_out(w, side[i]);
+            first.explanation = w->out->explanation;
+            first.paths_left_out = w->out->paths_left_out;
+            if (w->failed)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* To the next instruction of every capture; false: the path ends here (a fork, or a refusal). */
+static bool go_on(struct work *w, struct state *st, struct insn *in, bool *result)
+{
+    uint64_t target, first, yes;
+    node_id truth;
+
+    *result = false;
+    if (in->flow == FLOW_NEXT)
+        in->target = g_const(&w->graph, in->next);
+    first = next_rip(w, (unsigned int)__builtin_ctzll(st->captures));
+    if (in->flow == FLOW_AGAIN) {
+        in->target = g_const(&w->graph, w->at);
+        in->flow = FLOW_BRANCH;
+    }
+    if (in->flow == FLOW_BRANCH) {
+        truth = truth_here(w, st, in->taken);
+        g_is_const(&w->graph, in->target, &target);
+        yes = going_to(w, st->captures, target);
+        if ((yes | going_to(w, st->captures, in->next)) != st->captures) {
+            refuse(w, SYNTH_BAD_CAPTURE, "a branch leads elsewhere");
+            return false;
+        }
+        if (yes == 0 || yes == st->captures) {
+            guard(w, st, yes ? truth : g_not(&w->graph, truth));
+            return !w->failed;
+        }
+        *result = fork_path(w, st, truth, yes, false);
+        return false;
+    }
+    if (g_is_const(&w->graph, in->target, &target)) {
+        if (going_to(w, st->captures, target) != st->captures)
+            refuse(w, SYNTH_BAD_CAPTURE, "a jump leads elsewhere");
+        return !w->failed;
+    }
+    guard(w, st, g_op_imm(&w->graph, N_EQ, in->target, first));
+    return !w->failed;
+}
+
+/* The iret hypercall's frame (struct iret_context): back to where the entry came from. */
+static bool finish(struct work *w, struct state *st)
+{
+    enum { RAX_AT, R11_AT, RCX_AT, FLAGS_AT, RIP_AT, CS_AT, RFLAGS_AT, RSP_AT, SS_AT, WORDS };
+    static const uint32_t fixed[WORDS] = { [RIP_AT] = offsetof(struct fast_ctx, rip),
+                                           [RFLAGS_AT] = offsetof(struct fast_ctx, rflags),
+                                           [RSP_AT] = offsetof(struct fast_ctx, rsp) };
+    struct segment *s = st->segment;
+    node_id word[WORDS], sp = st->reg[RSP];
+    uint64_t number, flags, value;
+
+    for (unsigned int i = 0; i < WORDS && !w->failed; i++) {
+        word[i] = memory_load(w, st, g_op_imm(&w->graph, N_ADD, sp, 8 * i), 8);
+        if (fixed[i] && word[i] != g_input(&w->graph, fixed[i]))
+            refuse(w, SYNTH_RETURN_STATE, "frame word %u is %s", i, node_text(w, word[i]));
+        if ((i == CS_AT || i == SS_AT) && !g_is_const(&w->graph, word[i], &number) &&
+            !w->failed && !concrete_agreed(w, st->captures, word[i], &number))
+            refuse(w, SYNTH_RETURN_STATE, "selector");
+    }
+    if (w->failed)
+        return false;
+    if (!g_is_const(&w->graph, word[FLAGS_AT], &flags) || (flags & ~0x100ull))
+        refuse(w, SYNTH_RETURN_STATE, "iret with flags %s", node_text(w, word[FLAGS_AT]));
+    for (unsigned int r = 0; r < NR_REGS; r++)
+        s->final[r] = st->reg[r];
+    s->final[RAX] = word[RAX_AT];
+    /* VGCF_in_syscall: they are not restored, and hold what SYSRET takes from them. */
+    s->final[RCX] = flags ? word[RIP_AT] : word[RCX_AT];
+    s->final[R11] = flags ? word[RFLAGS_AT] : word[R11_AT];
+    s->final[RSP] = word[RSP_AT];
+    FOR_CAPTURES(i, st->captures) {
+        const struct radon_regs *after = &w->capture[i].head->after;
+
+        for (unsigned int r = 0; r < NR_REGS; r++) {
+            memcpy(&number, (const char *)after + 8 * r, 8);
+            if (!concrete_value(w, i, s->final[r], &value) || value != number)
+                refuse(w, SYNTH_DISAGREES, "register %u after the return is %#llx, the path says %#llx",
+                       r, (unsigned long long)number, (unsigned long long)value);
+        }
+    }
+    if (!st->masked)
+        explain_at(w, w->at, "events are not masked at the iret; it unmasks them anyway");
+    s->returns = true;
+    s->at = w->at;
+    w->out->paths++;
+    return !w->failed;
+}
+
+static bool follow(struct work *w, struct state *st)
+{
+    for (;; w->step++) {
+        struct insn in = { .w = w, .st = st, .g = &w->graph };
+        bool last = false, result;
+
+        FOR_CAPTURES(i, st->captures) {
+            uint32_t steps = w->capture[i].head->steps;
+
+            last |= w->step + 1 == steps;
+            if (w->step >= steps)
+                refuse(w, SYNTH_BAD_CAPTURE, "the capture ends before the return");
+        }
+        if (w->failed)
+            return false;
+        lift_insn(&in);
+        if (!w->failed && w->graph.full)
+            refuse(w, SYNTH_TOO_LONG, "too many values");
+        if (w->failed)
+            return false;
+        w->out->steps++;
+        if (in.flow == FLOW_SPLIT)
+            return fork_path(w, st, in.taken, where_true(w, st->captures, in.taken), true);
+        if (in.flow == FLOW_RETURN)
+            return finish(w, st);
+        if (last) {
+            refuse(w, SYNTH_BAD_CAPTURE, "the capture ends before the return");
+            return false;
+        }
+        check_registers(w, st);
+        if (w->failed)
+            return false;
+        if (!go_on(w, st, &in, &result))
+            return result;
+    }
+}
+
+/* Per-CPU code that unmasks events and looks whether one is pending: that is where the mask lies. */
+static void find_vcpu_info(struct work *w)
+{
+    const struct synth_capture *c = &w->capture[0];
+
+    if (w->in->vcpu_info) {
+        w->vcpu_info = w->in->vcpu_info;
+        return;
+    }
+    if (c->head->vcpu_info) {
+        w->vcpu_info = (int64_t)(c->head->vcpu_info - c->head->kernel_gs);
+        return;
+    }
+    for (uint32_t i = 0; i + 1 < c->head->steps; i++) {
+        /* movb $0, %gs:mask (65 c6 04 25); testb $0xff, %gs:mask - 1 (65 f6 04 25). */
+        static const uint8_t store[] = { 0x65, 0xc6, 0x04, 0x25 }, test[] = { 0x65, 0xf6, 0x04, 0x25 };
+        const uint8_t *a = c->step[i].bytes, *b = c->step[i + 1].bytes;
+        int32_t mask, pending;
+
+        if (memcmp(a, store, 4) || memcmp(b, test, 4) || a[8] != 0 || b[8] != 0xff)
+            continue;
+        memcpy(&mask, a + 4, 4);
+        memcpy(&pending, b + 4, 4);
+        if (mask == pending + 1) {
+            w->vcpu_info = pending;
+            return;
+        }
+    }
+}
+
+/* Registers at the kernel's entry point: user mode's, but for rsp and what the bounce destroys. */
+static void entry_registers(struct work *w, struct state *st)
+{
+    static const uint32_t field[NR_REGS] = {
+#define AT(name) offsetof(struct fast_ctx, name)
+        AT(rax), AT(rcx), AT(rdx), AT(rbx), 0,       AT(rbp), AT(rsi), AT(rdi),
+        AT(r8),  AT(r9),  AT(r10), AT(r11), AT(r12), AT(r13), AT(r14), AT(r15)
+#undef AT
+    };
+    uint64_t have, want;
+
+    for (unsigned int r = 0; r < NR_REGS; r++) {
+        bool same = field[r] != 0;
+
+        FOR_CAPTURES(i, st->captures) {
+            memcpy(&have, (const char *)&step_of(w, i, 0)->regs + 8 * r, 8);
+            same = same && have == concrete_input(w, i, field[r]);
+        }
+        if (r == RSP) {
+            st->reg[r] = g_op_imm(&w->graph, N_ADD, w->sp, 0 - 8ull * w->entry_words);
+        } else if (same) {
+            st->reg[r] = g_input(&w->graph, field[r]);
+        } else {
+            st->reg[r] = g_unknown(&w->graph, 8);
+            FOR_CAPTURES(i, st->captures) {
+                memcpy(&have, (const char *)&step_of(w, i, 0)->regs + 8 * r, 8);
+                concrete_bind(w, i, st->reg[r], have);
+            }
+        }
+    }
+    FOR_CAPTURES(i, st->captures)
+        if (!concrete_value(w, i, st->reg[RSP], &want) || want != step_of(w, i, 0)->regs.rsp)
+            refuse(w, SYNTH_ENTRY_FRAME, "rsp %#llx, the kernel's stack starts at %#llx",
+                   (unsigned long long)step_of(w, i, 0)->regs.rsp,
+                   (unsigned long long)w->capture[i].head->kernel_sp);
+}
+
+bool lift(struct work *w)
+{
+    struct state st = { .captures = w->nr == 64 ? ~0ull : (1ull << w->nr) - 1 };
+    bool ok = false;
+
+    w->gs = g_input(&w->graph, offsetof(struct fast_ctx, kernel_gs));
+    w->sp = g_input(&w->graph, offsetof(struct fast_ctx, kernel_sp));
+    w->at = w->capture[0].step[0].regs.rip;
+    find_vcpu_info(w);
+    if (w->vcpu_info)
+        explain(w, "vcpu_info at gs:%#llx\n", (unsigned long long)w->vcpu_info);
+    w->root = segment_new(w, st.captures);
+    st.segment = w->root;
+    memory_entry_frame(w, &st);
+    if (!w->failed)
+        entry_registers(w, &st);
+    /* The number attached to is eax's; the rest of rax is what it was in the captures. */
+    if (!w->failed && w->attach_kind == FAST_ATTACH_SYSCALL)
+        st.reg[RAX] = pin(w, &st, st.reg[RAX]);
+    if (!w->failed)
+        ok = follow(w, &st);
+    state_free(&st);
+    return ok;
+}

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory.  This entry's own stack is followed byte by byte and vanishes.  Everything else is really
+ * loaded and stored when the handler runs, in the guest's order (a handler's loads see its staged
+ * stores); a value that the path already has is used again only where that provably is the same.
+ */
+#include <string.h>
+
+#include "work.h"
+
+#define STACK_BYTES 16384 /* of a kernel stack: Linux's THREAD_SIZE on x86-64 */
+#define STACK_SYM_MAX 8192 /* bound on what is subtracted from the stack pointer at run time */
+#define LOWER_HALF (1ull << 47)
+#define VCPU_INFO_BYTES 64
+#define MASK_OFFSET 1      /* of evtchn_upcall_mask in struct vcpu_info */
+#define MAX_ALIAS_GUARDS 6 /* more cost more than loading again */
+
+/* The capture's pointer led into the entry's own stack: it must do so again, to the same place. */
+static bool pointer_into_stack(struct work *w, struct state *st, struct place *p)
+{
+    node_id distance = g_op(&w->graph, N_SUB, p->address, w->sp);
+    uint64_t value, any = 0;
+
+    FOR_CAPTURES(i, st->captures) {
+        concrete_value(w, i, distance, &value);
+        any |= 0 - value <= STACK_BYTES;
+    }
+    if (!any)
+        return true;
+    if (!concrete_agreed(w, st->captures, distance, &value)) {
+        refuse(w, SYNTH_STACK_ALIAS, "a pointer led into the stack in some captures only");
+        return false;
+    }
+    guard(w, st, g_op(&w->graph, N_EQ, p->address, g_op_imm(&w->graph, N_ADD, w->sp, value)));
+    p->region = IN_STACK;
+    p->base = w->sp;
+    p->off = (int64_t)value;
+    return true;
+}
+
+static uint64_t user_end(const struct work *w)
+{
+    return w->in->user_end ? w->in->user_end : LOWER_HALF;
+}
+
+/* User memory by the captures: held there by a guard on the base. */
+static void user_guard(struct work *w, struct state *st, const struct place *p)
+{
+    bool base = p->off >= 0 && (uint64_t)p->off < user_end(w) / 2;
+
+    guard(w, st, g_op_imm(&w->graph, N_ULT, base ? p->base : p->address, user_end(w)));
+}
+
+static bool pointer_place(struct work *w, struct state *st, struct place *p)
+{
+    const struct node *base = g_node(&w->graph, p->base);
+    unsigned int user = 0, all = 0;
+    uint64_t value;
+
+    if (base->rests & RESTS_STACK) {
+        refuse(w, SYNTH_STACK_ESCAPES, "address %s", node_text(w, p->address));
+        return false;
+    }
+    FOR_CAPTURES(i, st->captures) {
+        if (!concrete_value(w, i, p->address, &value))
+            refuse(w, SYNTH_BAD_CAPTURE, "an address without a value");
+        user += value < user_end(w);
+        all++;
+    }
+    if (user && user != all) {
+        refuse(w, SYNTH_PATHS_DIFFER, "user memory in some captures, the kernel's in others");
+        return false;
+    }
+    if (user) {
+        p->region = IN_USER;
+        user_guard(w, st, p);
+        return !w->failed;
+    }
+    p->region = IN_POINTER;
+    if (base->op == N_LOAD && base->size == 8) {
+        int64_t off;
+
+        p->own = g_split(&w->graph, base->a, &off) == w->gs; /* the current task, mostly */
+    }
+    return pointer_into_stack(w, st, p);
+}
+
+static bool place_of(struct work *w, struct state *st, node_id address, unsigned int size,
+                     struct place *p)
+{
+    const struct node *base;
+
+    memset(p, 0, sizeof(*p));
+    p->address = address;
+    p->size = (uint8_t)size;
+    p->base = g_split(&w->graph, address, &p->off);
+    base = g_node(&w->graph, p->base);
+    p->own = true;
+    if (!p->base) {
+        p->region = IN_ABSOLUTE;
+        p->own = false;
+    } else if (p->base == w->sp) {
+        p->region = IN_STACK;
+    } else if (base->op == N_SUB && base->a == w->sp && g_node(&w->graph, base->b)->hi <= STACK_SYM_MAX) {
+        p->region = IN_STACK;
+        p->sym = base->b;
+    } else if (p->base == w->gs) {
+        p->region = IN_GS;
+        if (w->vcpu_info && p->off == w->vcpu_info + MASK_OFFSET && size == 1)
+            p->region = IN_MASK;
+    } else {
+        p->own = false;
+        return pointer_place(w, st, p);
+    }
+    return true;
+}
+
+void watch_add(struct work *w, uint64_t address)
+{
+    address &= ~4095ull;
+    for (uint32_t i = 0; i < w->nr_watch; i++)
+        if (w->watch[i] == address)
+            return;
+    if (w->nr_watch == RADON_FAST_MAX_WATCHED)
+        refuse(w, SYNTH_TOO_LONG, "more than %u pages of text and data", RADON_FAST_MAX_WATCHED);
+    else
+        w->watch[w->nr_watch++] = address;
+}
+
+static bool take(const uint8_t *bytes, uint64_t at, uint64_t address, unsigned int size,
+                 uint64_t *value)
+{
+    if (address - at > 16 - size)
+        return false;
+    *value = 0;
+    memcpy(value, bytes + (address - at), size);
+    return true;
+}
+
+/* What the capture recorded there, before or after the instruction. */
+static bool recorded(const struct work *w, unsigned int capture, bool after, uint64_t address,
+                     unsigned int size, uint64_t *value)
+{
+    const struct radon_capture_step *s = step_of(w, capture, w->step);
+
+    if (after)
+        return (s->flags & RADON_STEP_MEM_AFTER) &&
+               take(s->mem_after, s->mem_address, address, size, value);
+    if ((s->flags & RADON_STEP_MEM) && take(s->mem_before, s->mem_address, address, size, value))
+        return true;
+    return (s->flags & RADON_STEP_MEM2) &&
+           take(s->mem2_before, s->mem2_address, address, size, value);
+}
+
+/* A value that the path knows must be the one that was read. */
+static void check_recorded(struct work *w, struct state *st, const struct place *p, node_id value)
+{
+    uint64_t address, have, want;
+
+    FOR_CAPTURES(i, st->captures) {
+        if (!concrete_value(w, i, p->address, &address) ||
+            !recorded(w, i, false, address, p->size, &want))
+            continue;
+        if (!concrete_value(w, i, value, &have) || have != want)
+            refuse(w, SYNTH_DISAGREES, "memory at %#llx held %#llx, the path says %#llx",
+                   (unsigned long long)address, (unsigned long long)want, (unsigned long long)have);
+    }
+}
+
+static void bind_recorded(struct work *w, struct state *st, const struct place *p, node_id value)
+{
+    uint64_t address, read;
+
+    FOR_CAPTURES(i, st->captures) {
+        if (concrete_value(w, i, p->address, &address) &&
+            recorded(w, i, false, address, p->size, &read))
+            concrete_bind(w, i, value, read);
+        else
+            refuse(w, SYNTH_NOT_RECORDED, "%u bytes at %#llx", p->size,
+                   (unsigned long long)address);
+    }
+}
+
+static void know(struct work *w, struct state *st, const struct place *p, node_id value, bool stored)
+{
+    if (grow(w, &st->known, st->nr_known, &st->known_room, sizeof(*st->known)))
+        st->known[st->nr_known++] = (struct known){ .place = *p, .value = value, .stored = stored };
+}
+
+/* `size` bytes of value from byte `from` on. */
+static node_id part(struct work *w, node_id value, unsigned int from, unsigned int size)
+{
+    return g_low(&w->graph, g_op_imm(&w->graph, N_SHR, value, 8 * from), size);
+}
+
+/* Whether what was read there before may stand for reading again. */
+static bool reusable(struct work *w, const struct known *k)
+{
+    if (k->stored)
+        return true;
+    if (k->stale || (!w->in->one_vcpu && !k->place.own))
+        return false;
+    if (!k->place.own)
+        w->one_vcpu_used = true;
+    return true;
+}
+
+/*
+ * The value at the place if the path has it: from the newest store or load there.  Stores in between
+ * that may be to the same place are excluded by guards, as they were elsewhere in the captures.
+ */
+static node_id from_known(struct work *w, struct state *st, const struct place *p)
+{
+    const struct place *between[MAX_ALIAS_GUARDS];
+    unsigned int n = 0;
+    node_id value;
+
+    for (uint32_t i = st->nr_known; i-- > 0;) {
+        const struct known *k = &st->known[i];
+
+        switch (alias(w, &k->place, p)) {
+        case ALIAS_NO:
+            continue;
+        case ALIAS_MAY:
+            if (!k->stored)
+                continue;
+            if (n == MAX_ALIAS_GUARDS || !disjoint_seen(w, st->captures, &k->place, p))
+                return 0;
+            between[n++] = &k->place;
+            continue;
+        case ALIAS_PART:
+            if (k->stored)
+                return 0;
+            continue;
+        case ALIAS_SAME:
+        case ALIAS_INSIDE:
+            if (!reusable(w, k)) {
+                if (k->stale)
+                    continue; /* an older one is stale too, but a store may lie before it */
+                return 0;
+            }
+            value = part(w, k->value, (unsigned int)(p->off - k->place.off), p->size);
+            while (n > 0)
+                guard(w, st, disjoint(w, between[--n], p));
+            return value;
+        }
+    }
+    return 0;
+}
+
+/* The newest store to one byte of the stack; NULL: it was not written since the entry. */
+static const struct known *stack_byte(struct work *w, struct state *st, const struct place *byte)
+{
+    for (uint32_t i = st->nr_known; i-- > 0;) {
+        const struct known *k = &st->known[i];
+        enum alias how = k->stored ? alias(w, &k->place, byte) : ALIAS_NO;
+
+        if (how == ALIAS_SAME || how == ALIAS_INSIDE)
+            return k;
+        if (how == ALIAS_MAY) {
+            if (!disjoint_seen(w, st->captures, &k->place, byte)) {
+                refuse(w, SYNTH_STACK_ALIAS, "%s", node_text(w, byte->address));
+                return NULL;
+            }
+            guard(w, st, disjoint(w, &k->place, byte));
+        }
+    }
+    return NULL;
+}
+
+static node_id stack_load(struct work *w, struct state *st, const struct place *p)
+{
+    node_id value = g_const(&w->graph, 0), unknown;
+    struct place byte = *p;
+
+    byte.size = 1;
+    for (unsigned int i = 0; i < p->size;) {
+        const struct known *k;
+        unsigned int from, run = 1;
+
+        byte.off = p->off + i;
+        byte.address = g_op_imm(&w->graph, N_ADD, p->address, i);
+        k = stack_byte(w, st, &byte);
+        if (!k) {
+            unknown = g_unknown(&w->graph, p->size);
+            bind_recorded(w, st, p, unknown);
+            return unknown;
+        }
+        from = (unsigned int)(byte.off - k->place.off);
+        while (i + run < p->size && from + run < k->place.size) {
+            struct place next = byte;
+
+            next.off += run;
+            next.address = g_op_imm(&w->graph, N_ADD, byte.address, run);
+            if (stack_byte(w, st, &next) != k)
+                break;
+            run++;
+        }
+        value = g_op(&w->graph, N_OR, value,
+                     g_op_imm(&w->graph, N_SHL, part(w, k->value, from, run), 8 * i));
+        i += run;
+    }
+    return value;
+}
+
+/* Read-only memory, and the captures saw what the caller says is there. */
+static bool fold_constant(struct work *w, struct state *st, uint64_t address, unsigned int size,
+                          uint64_t *value)
+{
+    uint64_t seen;
+
+    *value = 0;
+    if (!w->in->ro_read || !w->in->ro_read(w->in->ro_arg, address, value, size))
+        return false;
+    FOR_CAPTURES(i, st->captures)
+        if (!recorded(w, i, false, address, size, &seen) || seen != *value)
+            return false;
+    watch_add(w, address);
+    watch_add(w, address + size - 1);
+    return true;
+}
+
+/* Through a pointer into read-only data: the pointer becomes a guard, the data a constant. */
+static bool fold_through(struct work *w, struct state *st, const struct place *p, uint64_t *value)
+{
+    uint64_t base;
+
+    if (p->region != IN_POINTER || g_node(&w->graph, p->base)->op != N_LOAD ||
+        !concrete_agreed(w, st->captures, p->base, &base) ||
+        !fold_constant(w, st, base + (uint64_t)p->off, p->size, value))
+        return false;
+    pin(w, st, p->base);
+    return !w->failed;
+}
+
+static node_id real_load(struct work *w, struct state *st, const struct place *p)
+{
+    node_id value = g_load(&w->graph, p->address, p->size);
+    struct effect *e = effect_add(w, st->segment, E_LOAD);
+
+    if (e) {
+        e->place = *p;
+        e->value = value;
+    }
+    bind_recorded(w, st, p, value);
+    return value;
+}
+
+node_id memory_load(struct work *w, struct state *st, node_id address, unsigned int size)
+{
+    struct place p;
+    node_id value = 0;
+    uint64_t folded, base;
+
+    if (w->failed || !place_of(w, st, address, size, &p))
+        return g_const(&w->graph, 0);
+    if ((p.region == IN_ABSOLUTE && fold_constant(w, st, (uint64_t)p.off, size, &folded)) ||
+        fold_through(w, st, &p, &folded)) {
+        value = g_const(&w->graph, folded);
+        explain_at(w, w->at, "folded: read-only %s is %#llx", node_text(w, address),
+                   (unsigned long long)folded);
+    } else if (p.region == IN_STACK) {
+        value = stack_load(w, st, &p);
+    } else {
+        value = from_known(w, st, &p);
+        if (!value) {
+            if (p.region == IN_MASK) {
+                refuse(w, SYNTH_UPCALL_MASK, "read in part");
+                return g_const(&w->graph, 0);
+            }
+            value = real_load(w, st, &p);
+            know(w, st, &p, value, false);
+        }
+    }
+    if (w->failed)
+        return g_const(&w->graph, 0);
+    check_recorded(w, st, &p, value);
+    /* Per-CPU data that holds the per-CPU base itself (Linux: this_cpu_off). */
+    if (p.region == IN_GS && size == 8 && concrete_agreed(w, st->captures, w->gs, &base) &&
+        concrete_agreed(w, st->captures, value, &folded) && folded == base && value != w->gs) {
+        guard(w, st, g_op(&w->graph, N_EQ, value, w->gs));
+        return w->gs;
+    }
+    return value;
+}
+
+/* What memory held at the place before the path's first store there, if the path has read it. */
+static node_id original_of(struct work *w, struct state *st, const struct place *p)
+{
+    uint64_t one;
+
+    for (uint32_t i = st->nr_known; i-- > 0;) {
+        const struct known *k = &st->known[i];
+
+        switch (alias(w, &k->place, p)) {
+        case ALIAS_SAME:
+            if (!k->stored)
+                return k->value;
+            continue;
+        case ALIAS_MAY:
+            if (k->stored && !(g_is_const(&w->graph,
+                                          truth_here(w, st, disjoint(w, &k->place, p)), &one) &&
+                               one))
+                return 0;
+            continue;
+        case ALIAS_NO:
+            continue;
+        default:
+            if (k->stored)
+                return 0;
+        }
+    }
+    return 0;
+}
+
+static void store_mask(struct work *w, struct state *st, const struct place *p, node_id value)
+{
+    uint64_t mask;
+
+    if (!g_is_const(&w->graph, value, &mask) || mask > 1) {
+        refuse(w, SYNTH_UPCALL_MASK, "stored: %s", node_text(w, value));
+        return;
+    }
+    if (mask && !st->masked)
+        for (uint32_t i = 0; i < st->nr_known; i++)
+            st->known[i].stale |= st->known[i].place.region != IN_GS;
+    st->masked = mask;
+    know(w, st, p, value, true);
+}
+
+static void check_stored(struct work *w, struct state *st, const struct place *p, node_id value)
+{
+    uint64_t address, have, want;
+
+    FOR_CAPTURES(i, st->captures) {
+        if (!concrete_value(w, i, p->address, &address) ||
+            !recorded(w, i, true, address, p->size, &want))
+            continue;
+        if (!concrete_value(w, i, value, &have) || have != want)
+            refuse(w, SYNTH_DISAGREES, "stored at %#llx: %#llx, the path says %#llx",
+                   (unsigned long long)address, (unsigned long long)want, (unsigned long long)have);
+    }
+}
+
+void memory_store(struct work *w, struct state *st, node_id address, unsigned int size,
+                  node_id value)
+{
+    struct place p;
+    struct effect *e;
+
+    if (w->failed || !place_of(w, st, address, size, &p))
+        return;
+    value = g_low(&w->graph, value, size);
+    check_stored(w, st, &p, value);
+    if (p.region == IN_MASK) {
+        store_mask(w, st, &p, value);
+        return;
+    }
+    if (p.region == IN_GS && w->vcpu_info && p.off + (int64_t)size > w->vcpu_info &&
+        p.off < w->vcpu_info + VCPU_INFO_BYTES) {
+        refuse(w, SYNTH_VCPU_INFO, "gs:%#llx", (unsigned long long)p.off);
+        return;
+    }
+    if (p.region != IN_STACK) {
+        node_id original = original_of(w, st, &p);
+
+        e = effect_add(w, st->segment, E_STORE);
+        if (e) {
+            e->place = p;
+            e->value = value;
+            e->original = original;
+        }
+    }
+    know(w, st, &p, value, true);
+}
+
+void memory_locked(struct work *w, struct state *st, node_id address, unsigned int size)
+{
+    struct place p;
+
+    if (w->failed || !place_of(w, st, address, size, &p))
+        return;
+    if (p.region == IN_STACK || p.region == IN_GS)
+        return;
+    if (!w->in->one_vcpu)
+        refuse(w, SYNTH_LOCKED, "at %s", node_text(w, address));
+    w->one_vcpu_used = true;
+}
+
+/* Vectors whose exceptions push an error code (APM volume 2, 8.4). */
+static bool has_error_code(uint32_t vector)
+{
+    return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+}
+
+void memory_entry_frame(struct work *w, struct state *st)
+{
+    uint64_t field[8];
+    struct place p = { .base = w->sp, .region = IN_STACK, .size = 8, .own = true };
+    unsigned int words = 0;
+
+    field[words++] = offsetof(struct fast_ctx, rcx);
+    field[words++] = offsetof(struct fast_ctx, r11);
+    if (w->attach_kind == FAST_ATTACH_EXCEPTION && has_error_code(w->attach_number))
+        field[words++] = offsetof(struct fast_ctx, error_code);
+    field[words++] = offsetof(struct fast_ctx, rip);
+    field[words++] = 0; /* cs */
+    field[words++] = offsetof(struct fast_ctx, rflags);
+    field[words++] = offsetof(struct fast_ctx, rsp);
+    field[words++] = 0; /* ss */
+    w->entry_words = words;
+    p.off = -8 * (int64_t)words;
+    for (unsigned int i = 0; i < words; i++, p.off += 8) {
+        p.address = g_op_imm(&w->graph, N_ADD, w->sp, (uint64_t)p.off);
+        if (field[i])
+            know(w, st, &p, g_input(&w->graph, (uint32_t)field[i]), true);
+    }
+    /* The entry masks events (CALLBACKF_mask_events), and the iret hypercall sets the mask by the
+     * flags that it returns with. */
+    st->masked = true;
+    if (w->vcpu_info) {
+        p = (struct place){ .base = w->gs, .off = w->vcpu_info + MASK_OFFSET, .region = IN_MASK,
+                            .size = 1, .own = true };
+        p.address = g_op_imm(&w->graph, N_ADD, w->gs, (uint64_t)p.off);
+        know(w, st, &p, g_const(&w->graph, 1), true);
+    }
+}

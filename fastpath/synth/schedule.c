@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+#include "code.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_comparison(const struct node *n)
+{
+    return n->op == N_EQ || n->op == N_ULT || n->op == N_SLT;
+}
+
+static bool small(const struct graph *g, node_id a)
+{
+    return g_node(g, a)->hi <= 0xffffffffull;
+}
+
+void as_comparison(struct work *w, node_id truth, struct item *out)
+{
+    const struct graph *g = &w->graph;
+    const struct node *n = g_node(g, truth), *a, *b;
+    uint64_t imm;
+
+    out->sense = true;
+    out->width = 64;
+    while (n->op == N_EQ && g_is_const(g, n->b, &imm) && imm == 0 && g_is_truth(g, n->a) &&
+           is_comparison(g_node(g, n->a))) {
+        out->sense = !out->sense;
+        n = g_node(g, n->a);
+    }
+    if (!is_comparison(n)) { /* some other truth: not 0 */
+        out->compare = OP_JNE;
+        out->a = truth;
+        out->b = 0;
+        return;
+    }
+    out->a = n->a;
+    out->b = n->b;
+    a = g_node(g, n->a);
+    b = g_node(g, n->b);
+    out->compare = n->op == N_EQ ? OP_JEQ : n->op == N_ULT ? OP_JLT : OP_JSLT;
+    if (n->op == N_EQ && b->op == N_CONST && b->imm == 0 && a->op == N_AND) {
+        out->compare = OP_JSET;
+        out->sense = !out->sense;
+        out->a = a->a;
+        out->b = a->b;
+    } else if (n->op == N_SLT && a->op == N_SEXT32 && b->op == N_SEXT32) {
+        out->width = 32;
+        out->a = a->a;
+        out->b = b->a;
+    } else if (n->op == N_SLT && a->op == N_SEXT32 && b->op == N_CONST && fits_imm(b->imm)) {
+        out->width = 32;
+        out->a = a->a;
+    }
+    if (small(g, out->a) && small(g, out->b) && out->compare != OP_JSLT)
+        out->width = 32; /* constants of 32 bits fit as immediates then */
+}
+
+/* ------------------------------------------------------------------ what is needed at all */
+
+static void need(struct code *c, node_id a)
+{
+    c->needed[a] = 1;
+}
+
+static void need_truth(struct code *c, node_id truth)
+{
+    struct item i = { 0 };
+
+    as_comparison(c->w, truth, &i);
+    need(c, i.a);
+    need(c, i.b);
+}
+
+static void need_segment(struct code *c, const struct segment *s)
+{
+    if (!s)
+        return;
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct effect *e = &s->effect[i];
+
+        if (e->kind == E_GUARD) {
+            need_truth(c, e->value);
+        } else if (e->kind == E_STORE && !e->dead) {
+            need(c, e->place.address);
+            need(c, e->value);
+        }
+    }
+    for (unsigned int r = 0; r < NR_REGS && s->returns; r++)
+        need(c, s->final[r]);
+    if (s->branch)
+        need_truth(c, s->branch);
+    need_segment(c, s->child[0]);
+    need_segment(c, s->child[1]);
+}
+
+static void need_operands(struct code *c)
+{
+    for (node_id i = c->w->graph.n - 1; i > 0; i--) {
+        const struct node *n = g_node(&c->w->graph, i);
+
+        if (c->needed[i]) {
+            need(c, n->a);
+            need(c, n->b);
+            need(c, n->c);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ the order */
+
+static struct item *add(struct code *c, enum item_kind kind, uint64_t at)
+{
+    static struct item nowhere;
+    struct item *i;
+
+    if (!grow(c->w, &c->item, c->n, &c->room, sizeof(*c->item)))
+        return &nowhere;
+    i = &c->item[c->n++];
+    memset(i, 0, sizeof(*i));
+    i->kind = (uint8_t)kind;
+    i->at = at;
+    return i;
+}
+
+static void mark_emitted(struct code *c, node_id a)
+{
+    c->emitted[a] = 1;
+    if (grow(c->w, &c->trail, c->nr_trail, &c->trail_room, sizeof(*c->trail)))
+        c->trail[c->nr_trail++] = a;
+}
+
+/* Constants and inputs can be had anywhere. */
+static bool at_hand(const struct code *c, node_id a)
+{
+    unsigned int op = g_node(&c->w->graph, a)->op;
+
+    return !a || op == N_CONST || op == N_INPUT || c->emitted[a];
+}
+
+/* An item for the node, and before it for what it is made of. */
+static void require(struct code *c, node_id a, uint64_t at)
+{
+    const struct node *n = g_node(&c->w->graph, a);
+    struct item *i;
+
+    if (at_hand(c, a) || c->w->failed)
+        return;
+    if (n->op == N_LOAD || n->op == N_TSC || n->op == N_UNKNOWN) {
+        refuse(c->w, SYNTH_BAD_CAPTURE, "a value is used before it is read: %s", node_text(c->w, a));
+        return;
+    }
+    require(c, n->a, at);
+    require(c, n->b, at);
+    require(c, n->c, at);
+    i = add(c, I_OP, at);
+    i->node = a;
+    i->a = n->a;
+    i->b = n->b;
+    i->c = n->c;
+    mark_emitted(c, a);
+}
+
+static void require_address(struct code *c, node_id address, struct item *i, uint64_t at)
+{
+    int64_t off;
+    node_id base = g_split(&c->w->graph, address, &off);
+
+    if (base && !fits_imm((uint64_t)off)) {
+        base = address;
+        off = 0;
+    }
+    require(c, base, at);
+    i->a = base;
+    i->off = off;
+}
+
+static void order_effect(struct code *c, const struct effect *e)
+{
+    struct item i = { .at = e->at, .size = e->place.size };
+
+    switch (e->kind) {
+    case E_GUARD:
+        as_comparison(c->w, e->value, &i);
+        require(c, i.a, e->at);
+        require(c, i.b, e->at);
+        i.kind = I_GUARD;
+        c->w->out->guards++;
+        break;
+    case E_LOAD:
+        if (!c->needed[e->value])
+            return;
+        require_address(c, e->place.address, &i, e->at);
+        i.kind = I_LOAD;
+        i.node = e->value;
+        mark_emitted(c, e->value);
+        c->w->out->loads++;
+        break;
+    case E_TSC:
+        if (!c->needed[e->value])
+            return;
+        i.kind = I_TSC;
+        i.node = e->value;
+        mark_emitted(c, e->value);
+        break;
+    default:
+        if (e->dead)
+            return;
+        require_address(c, e->place.address, &i, e->at);
+        require(c, e->value, e->at);
+        i.kind = I_STORE;
+        i.b = e->value;
+        i.tainted = g_node(&c->w->graph, e->value)->rests & RESTS_TSC;
+        c->w->out->stores++;
+        break;
+    }
+    *add(c, (enum item_kind)i.kind, e->at) = i;
+}
+
+/* The registers of user mode that change; a field is written once nobody reads it any more. */
+static void order_registers(struct code *c, const struct segment *s)
+{
+    static const uint32_t field[NR_REGS] = {
+#define AT(name) offsetof(struct fast_ctx, name)
+        AT(rax), AT(rcx), AT(rdx), AT(rbx), AT(rsp), AT(rbp), AT(rsi), AT(rdi),
+        AT(r8),  AT(r9),  AT(r10), AT(r11), AT(r12), AT(r13), AT(r14), AT(r15)
+#undef AT
+    };
+    const struct graph *g = &c->w->graph;
+    bool waits[NR_REGS], some = true;
+    unsigned int left = 0;
+
+    for (unsigned int r = 0; r < NR_REGS; r++) {
+        const struct node *n = g_node(g, s->final[r]);
+
+        waits[r] = n->op != N_INPUT || n->imm != field[r];
+        left += waits[r];
+        if (waits[r])
+            require(c, s->final[r], s->at);
+    }
+    while (left && some) {
+        some = false;
+        for (unsigned int r = 0; r < NR_REGS; r++) {
+            bool read = false;
+
+            for (unsigned int q = 0; q < NR_REGS && waits[r]; q++)
+                read |= q != r && waits[q] && g_node(g, s->final[q])->op == N_INPUT &&
+                        g_node(g, s->final[q])->imm == field[r];
+            if (!waits[r] || read)
+                continue;
+            struct item *i = add(c, I_SET, s->at);
+
+            i->a = s->final[r];
+            i->off = field[r];
+            waits[r] = false;
+            left--;
+            some = true;
+        }
+    }
+    if (left)
+        refuse(c->w, SYNTH_RETURN_STATE, "registers of user mode change places");
+}
+
+static void order(struct code *c, const struct segment *s)
+{
+    uint32_t start = c->n, trail = c->nr_trail, branch;
+
+    if (!s) {
+        add(c, I_PASS, 0);
+    } else {
+        for (uint32_t i = 0; i < s->n && !c->w->failed; i++)
+            order_effect(c, &s->effect[i]);
+        if (s->returns) {
+            order_registers(c, s);
+            add(c, I_DONE, s->at);
+        } else {
+            struct item i = { .kind = I_BRANCH, .at = s->at };
+
+            as_comparison(c->w, s->branch, &i);
+            require(c, i.a, s->at);
+            require(c, i.b, s->at);
+            branch = c->n;
+            *add(c, I_BRANCH, s->at) = i;
+            order(c, s->child[0]);
+            c->item[branch].other = c->n;
+            order(c, s->child[1]);
+        }
+    }
+    for (uint32_t i = start; i < c->n; i++)
+        if (!c->item[i].end)
+            c->item[i].end = c->n;
+    while (c->nr_trail > trail)
+        c->emitted[c->trail[--c->nr_trail]] = 0;
+}
+
+/* ------------------------------------------------------------------ uses */
+
+static void count_uses(struct code *c)
+{
+    uint32_t n = c->w->graph.n, total = 0;
+    uint32_t *start = c->use_start;
+
+    for (int fill = 0; fill < 2; fill++) {
+        for (uint32_t i = 0; i < c->n; i++) {
+            const node_id used[3] = { c->item[i].a, c->item[i].b, c->item[i].c };
+
+            for (int j = 0; j < 3; j++) {
+                if (!used[j] || (j && used[j] == used[0]) || (j == 2 && used[2] == used[1]))
+                    continue;
+                if (fill)
+                    c->use[start[used[j]]++] = i;
+                else
+                    start[used[j] + 1]++;
+            }
+        }
+        if (!fill) {
+            for (uint32_t k = 0; k < n; k++)
+                start[k + 1] += start[k];
+            total = start[n];
+            c->use = malloc((total + 1) * sizeof(*c->use));
+            if (!c->use) {
+                refuse(c->w, SYNTH_NO_MEMORY, "uses");
+                return;
+            }
+        }
+    }
+    memmove(start + 1, start, n * sizeof(*start)); /* filling moved each to the next one's start */
+    start[0] = 0;
+}
+
+uint32_t next_use(const struct code *c, node_id a, uint32_t at, uint32_t end)
+{
+    for (uint32_t i = c->use_start[a]; i < c->use_start[a + 1]; i++)
+        if (c->use[i] > at)
+            return c->use[i] < end ? c->use[i] : UINT32_MAX;
+    return UINT32_MAX;
+}
+
+bool schedule(struct code *c)
+{
+    uint32_t n = c->w->graph.n;
+
+    c->needed = calloc(n, 1);
+    c->emitted = calloc(n + 64, 1);
+    c->use_start = calloc(n + 2, sizeof(*c->use_start));
+    if (!c->needed || !c->emitted || !c->use_start) {
+        refuse(c->w, SYNTH_NO_MEMORY, "schedule");
+        return false;
+    }
+    need_segment(c, c->w->root);
+    need_operands(c);
+    order(c, c->w->root);
+    if (!c->w->failed)
+        count_uses(c);
+    return !c->w->failed;
+}

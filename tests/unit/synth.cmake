@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+# Synthesis, against what a child process really does when it plays the guest kernel.
+file(GLOB synth_files CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
+    ${CMAKE_SOURCE_DIR}/fastpath/synth/*.c)
+foreach(name insns paths)
+    radon_unit_test(synth_${name}
+        SOURCES tests/unit/test_synth_${name}.c tests/unit/synth_world.c tests/unit/synth_entry.S
+            tests/unit/synth_guest.c ${fast_core} ${synth_files}
+        INCLUDES . fastpath/core fastpath/synth
+        LIBS Zydis)
+endforeach()
+# What the child runs is what a kernel is: no sanitizer, no vector register.
+set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/unit/synth_guest.c PROPERTIES COMPILE_OPTIONS
+    "-O2;-fno-sanitize=all;-fno-stack-protector;-mgeneral-regs-only;-fcf-protection=none;-fno-builtin")

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* The guest kernel that the tests of synthesis play: its data, and the numbers of its calls. */
+#ifndef SYNTH_GUEST_H
+#define SYNTH_GUEST_H
+
+#include <stdint.h>
+
+struct guest_regs { /* in the order that guest_entry pushes, from the lowest address */
+    uint64_t r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
+    uint64_t ip, cs, flags, sp, ss;
+};
+
+struct guest_file;
+struct guest_ops {
+    long (*read)(struct guest_file *, char *, unsigned long);
+    long (*write)(struct guest_file *, const char *, unsigned long);
+};
+
+struct guest_file {
+    const struct guest_ops *ops;
+    uint64_t pos;
+    uint32_t mode, count;
+};
+
+struct guest_list {
+    struct guest_list *next;
+    uint32_t key, value;
+};
+
+struct guest_task {
+    uint64_t flags; /* work flags, read again at the exit */
+    int32_t rcu_nesting;
+    uint32_t pid, tgid;
+    struct guest_task *parent;
+    uint32_t lock;
+    uint32_t umask;
+    uint64_t blocked;
+    uint8_t set[16];
+    struct { uint64_t handler, flags, mask; } action[8];
+    struct guest_file *file[8];
+    struct guest_list *list;
+    uint64_t seq, seconds, mult, shift;
+};
+
+/* Per-CPU data: offsets from the GS base. */
+#define PERCPU_CURRENT 0x00
+#define PERCPU_PREEMPT 0x08
+#define PERCPU_OFFSET 0x10 /* holds the GS base itself */
+#define PERCPU_STACK_OFFSET 0x18
+#define PERCPU_COUNTER 0x20
+#define PERCPU_CANARY 0x28
+#define PERCPU_TRACE 0x30
+/* struct vcpu_info: VCPU_INFO_AT of synth_world.h: 0x100 */
+
+enum guest_call {
+    CALL_PID,    /* tgid of the parent */
+    CALL_READ,   /* file rdi, user memory rsi, bytes rdx: through a pointer */
+    CALL_WRITE,
+    CALL_ACTION, /* rdi number, rsi new action or 0, rdx old one or 0 */
+    CALL_MASK,   /* set under a lock */
+    CALL_LIST,   /* value of key rdi */
+    CALL_SWITCH, /* a jump table on rdi */
+    CALL_BITS,   /* rdi: bit in a set */
+    CALL_TIME,   /* the time stamp, scaled, to user memory rdi */
+    CALL_SEEK,
+    CALL_STAT,   /* a structure made on the stack, copied to user memory */
+    CALL_MATH,
+    CALL_HYPER,  /* makes a hypercall when rdi is 3 */
+    CALLS,
+};
+
+#define GUEST_EINVAL 22
+#define GUEST_EBADF 9
+#define GUEST_EFAULT 14
+#define GUEST_USER_LIMIT 0x400000000000ull
+
+extern const struct guest_ops guest_zero_ops, guest_null_ops;
+
+#endif
