@@ -115,10 +115,14 @@ uint64_t fast_interpret(const struct fast_program *program, struct fast_run *run
         if (in.row->form == FORM_EXIT)
             return m.reg[0];
         if (!isa_is_jump(in.row)) {
+            run->at = (uint32_t)pc;
             step(&m, &in);
             pc += in.length;
         } else {
-            pc += 1 + (branch_taken(&m, &in) ? (uint64_t)(int64_t)in.jump : 0);
+            bool taken = branch_taken(&m, &in);
+
+            run->path = run->path * 0x01000193u + (uint32_t)(2 * pc + taken);
+            pc += 1 + (taken ? (uint64_t)(int64_t)in.jump : 0);
         }
     }
     return FAST_PASS;

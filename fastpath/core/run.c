@@ -41,6 +41,7 @@ static uint64_t stage(struct fast_run *run, uint64_t address, unsigned int size,
         run->stop = FAST_STOP_FULL;
         return 0;
     }
+    run->staged_by[run->nr_staged] = run->at;
     s = &run->staged[run->nr_staged++];
     s->address = address;
     s->value = size && size < 8 ? value & ((1ull << (8 * size)) - 1) : value;
@@ -97,6 +98,7 @@ void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast
     run->ctx = ctx;
     run->stop = FAST_STOP_NONE;
     run->nr_staged = 0;
+    run->at = run->path = 0;
     run->env = env;
     run->world = world;
 }

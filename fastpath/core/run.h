@@ -61,6 +61,10 @@ struct fast_run {
     const struct fast_env *env;
     void *world; /* handed to the environment */
     struct fast_staged staged[FAST_MAX_STAGED];
+    /* The interpreter alone fills these: */
+    uint32_t at;   /* instruction whose helper is being called */
+    uint32_t path; /* a number that differs with the branches taken */
+    uint32_t staged_by[FAST_MAX_STAGED]; /* instruction that staged it */
 };
 
 /* By number (helpers.def); numbers that are none hold NULL. */

@@ -23,6 +23,9 @@
 #include "run.h"
 #include "verifier.h"
 
+#define FAST_PATHS 64u   /* ways through a handler that are told apart */
+#define FAST_ORACLE 1021u /* one run in so many of a handler that became active by agreeing; prime */
+
 /* What one CPU counts of a handler. */
 struct fast_counts {
     uint64_t hits, cycles;
@@ -38,6 +41,7 @@ struct fast_handler {
     fast_code code;              /* first: hv/x86/fast_entry.S */
     uint32_t state;              /* enum radon_fast_state */
     uint32_t oracle;             /* of an active one: one run in so many is compared; 0 = none */
+    uint32_t oracle_left;        /* runs up to the next one; roughly, where CPUs race */
     struct fast_counts *counts;  /* of each CPU */
     struct fast_handler *next;
     struct fast_domain *fd;
@@ -54,6 +58,8 @@ struct fast_handler {
     struct fast_program program; /* in the blob */
     struct radon_fast_info info; /* runs, hits, passes: in counts */
     struct radon_fast_evidence *evidence;
+    uint32_t nr_paths;           /* ways through it that comparisons have seen */
+    struct { uint32_t path, agreed; } paths[FAST_PATHS]; /* agreements in a row on each */
 };
 
 struct fast_domain {
@@ -91,7 +97,8 @@ struct fast_vcpu {
     struct capture *stepping;        /* what is recorded, while the guest kernel steps */
     uint32_t step_void;              /* enum radon_capture_end of what came in between */
     uint8_t special;                 /* enum operand_special of the step under way */
-    bool shadow_busy;
+    bool shadow_busy;                /* a comparison is under way: */
+    struct shadow *shadow;           /* allocated with the first one */
     struct radon_capture_step step;  /* the one under way */
 };
 
@@ -138,7 +145,19 @@ int fast_fetch_watches(struct fast_handler *h, uint64_t watches, uint32_t nr);
 /* Watch them and compare the contents; h is in the list, so that changes from now on retire it. */
 int fast_watch(struct fast_handler *h);
 
+/* ------------------------------------------------------------------ shadow.c */
+
+/*
+ * Runs h beside the guest kernel: its effects are kept, and compared when the guest kernel is back in
+ * user mode.  w->ctx is filled; the guest kernel's tables are loaded.
+ */
+void shadow_run(struct fast_handler *h, struct fast_cpu *w);
+
 /* ------------------------------------------------------------------ run.c */
+
+enum radon_fast_pass fast_pass_of(const struct fast_run *run);
+/* r0 of a run; what it staged is proved possible if that is DONE.  Nothing is taken. */
+enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w);
 
 /* The state of regs as a context; user: the entry came from user mode. */
 void fast_fill_ctx(struct fast_ctx *ctx, const struct cpu_user_regs *regs, struct vcpu *v);

@@ -92,7 +92,7 @@ static void take_ctx(const struct fast_ctx *ctx, struct cpu_user_regs *regs)
     regs->rip = ctx->rip;
 }
 
-static enum radon_fast_pass pass_of(const struct fast_run *run)
+enum radon_fast_pass fast_pass_of(const struct fast_run *run)
 {
     switch (run->stop) {
     case FAST_STOP_NONE:
@@ -108,8 +108,7 @@ static enum radon_fast_pass pass_of(const struct fast_run *run)
     }
 }
 
-/* The guest kernel's tables are loaded.  DONE: all effects are taken, but for the registers. */
-static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
+enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w)
 {
     uint64_t r0;
 
@@ -119,11 +118,30 @@ static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
     /* An instruction pointer that the guest may not have is found before anything is done. */
     if (!is_canonical(w->ctx.rip) || !guest_range_ok(w->ctx.rip, 1))
         r0 = FAST_PASS;
-    if (w->run.stop || r0 != FAST_DONE || !fast_prove(&w->run))
+    return !w->run.stop && r0 == FAST_DONE && fast_prove(&w->run) ? FAST_DONE : FAST_PASS;
+}
+
+/* The guest kernel's tables are loaded.  DONE: all effects are taken, but for the registers. */
+static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
+{
+    if (fast_try(h, w) != FAST_DONE)
         return FAST_PASS;
     w->world.nr_proved = 0;
     fast_commit(&w->run);
     return FAST_DONE;
+}
+
+/* Whether this run is one that is compared. */
+static bool is_shadow(struct fast_handler *h, bool user)
+{
+    if (!user)
+        return false;
+    if (h->state == RADON_FAST_SHADOW)
+        return true;
+    if (!h->oracle || (int32_t)--h->oracle_left > 0)
+        return false;
+    h->oracle_left = h->oracle;
+    return true;
 }
 
 static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t error_code,
@@ -132,7 +150,7 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
     struct vcpu *v = current();
     struct fast_cpu *w = fast_this_cpu();
     struct fast_counts *count = &h->counts[this_cpu()->id];
-    bool user = !vcpu_in_kernel(v), timed;
+    bool user = !vcpu_in_kernel(v), compared = true, timed;
     enum fast_outcome outcome;
     uint64_t start = 0;
 
@@ -153,11 +171,21 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
     w->world.v = v;
     if (user)
         write_cr3(v->hot->kernel_cr3);
-    outcome = run_active(h, w);
+    if (is_shadow(h, user)) {
+        shadow_run(h, w);
+        outcome = FAST_PASS;
+    } else if (h->state != RADON_FAST_ACTIVE) { /* entries of the guest kernel's own are not compared */
+        outcome = FAST_PASS;
+        w->run.stop = FAST_STOP_NONE;
+    } else {
+        outcome = run_active(h, w);
+        compared = false;
+    }
     if (user)
         write_cr3(v->hot->user_cr3);
     if (outcome != FAST_DONE) {
-        count->passes[pass_of(&w->run)]++;
+        if (!compared)
+            count->passes[fast_pass_of(&w->run)]++;
         return false;
     }
     take_ctx(&w->ctx, regs);

@@ -137,6 +137,7 @@ static void switch_to(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
 
     cpu->switches++;
     step_descheduled(prev);
+    shadow_void(prev);
     if (prev->is_idle)
         cpu->idle_ns += now - prev->runstate.state_entry_time;
     runstate_set(prev, prev->is_idle || prev->state == VCPU_RUNNABLE ? RUNSTATE_runnable

@@ -62,8 +62,10 @@ void bounce(struct cpu_user_regs *regs, uint64_t target, unsigned int flags, uin
     unsigned int n = 0;
     bool from_kernel = vcpu_in_kernel(v);
 
-    if (fast_stepping())
+    if (fast_stepping()) {
+        shadow_bounce();
         step_end(regs, RADON_CAPTURE_EVENT);
+    }
     if (!target)
         domain_crash_current("no handler for what the guest caused (vector %u, rip %lx)",
                              regs->entry_vector, regs->rip);
@@ -184,8 +186,10 @@ static void iret_general(struct cpu_user_regs *regs, bool recorded)
     v->nmi_masked = false;
     if (v->nmi_pending)
         hot_set_odd(v->hot, HOT_ODD_NMI);
-    if (fast_stepping())
+    if (fast_stepping()) {
+        shadow_iret(regs);
         step_iret(regs);
+    }
 }
 
 void do_slow_syscall(struct cpu_user_regs *regs)

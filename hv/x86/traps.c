@@ -246,6 +246,8 @@ void guest_exit_work(struct cpu_user_regs *regs)
             break;
     }
     sites_close();
-    if (fast_stepping())
+    if (fast_stepping()) {
+        shadow_exit();
         step_exit(regs);
+    }
 }

@@ -55,6 +55,12 @@ void step_exit(struct cpu_user_regs *regs);
 void step_iret(struct cpu_user_regs *regs);
 void step_descheduled(struct vcpu *v);
 
+/* The same moments for a comparison (hv/fast/shadow.c). */
+void shadow_bounce(void);
+void shadow_iret(const struct cpu_user_regs *regs);
+void shadow_exit(void);
+void shadow_void(struct vcpu *v);
+
 static inline bool fast_stepping(void)
 {
     return unlikely(hot()->flags & HOT_STEP);

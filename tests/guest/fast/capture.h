@@ -3,5 +3,6 @@
 #define TEST_FAST_CAPTURE_H
 
 void capture_tests(void);
+void shadow_tests(void);
 
 #endif

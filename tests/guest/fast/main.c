@@ -429,4 +429,5 @@ void test_main(void)
     watches();
     guest_state();
     capture_tests();
+    shadow_tests();
 }

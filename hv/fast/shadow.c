@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handlers beside the guest kernel (rule 14).  At the entry the handler runs and what it would do is
+ * kept; the guest kernel does the work; at its return to user mode in the same task both are
+ * compared: every register, every location that the handler would store to, and, since a store that
+ * it lacks would not be seen otherwise, every location that it read.
+ *
+ * Verdicts: agree; disagree; void, when anything came in between that may have changed memory or
+ * registers by itself: an upcall, an exception, another task or vCPU.  Void never counts.
+ *
+ * A comparison belongs to the vCPU and touches nothing of others' but the handler, under fd->lock.
+ */
+#include "hv/asm.h"
+#include "hv/guest.h"
+#include "hv/mm.h"
+#include "hv/x86.h"
+
+#include "interp.h"
+
+#include "capture.h"
+
+#define MAX_READS 256u
+
+struct shadow {
+    uint32_t id;                  /* the handler's, which may be gone */
+    bool bounced;                 /* the entry itself has been given to the guest kernel */
+    bool voided;
+    uint32_t path;
+    uint32_t nr_reads;
+    uint32_t too_many_reads;
+    uint64_t kernel_sp;
+    struct fast_ctx before, after;
+    struct fast_run oracle;       /* the interpreter's run: staged effects, and who staged them */
+    struct fast_world world;
+    struct { uint64_t address, value; uint32_t size; } reads[MAX_READS];
+};
+
+/* ------------------------------------------------------------------ the run */
+
+static bool note_load(void *world, uint64_t address, unsigned int size, uint64_t *value)
+{
+    struct fast_world *w = world;
+    struct shadow *s = container_of(w, struct shadow, world);
+
+    if (!fast_env.load(world, address, size, value))
+        return false;
+    if (s->nr_reads == MAX_READS) {
+        s->too_many_reads = 1;
+        return true;
+    }
+    s->reads[s->nr_reads].address = address;
+    s->reads[s->nr_reads].value = *value;
+    s->reads[s->nr_reads++].size = size;
+    return true;
+}
+
+static bool is_tainted(const struct fast_handler *h, uint32_t insn)
+{
+    for (uint32_t i = 0; i < h->nr_tainted; i++)
+        if (h->tainted[i] == insn)
+            return true;
+    return false;
+}
+
+/* The interpreter on the same entry; false: it and the machine code do not agree. */
+static bool interpret(struct fast_handler *h, struct shadow *s, const struct fast_run *jit)
+{
+    struct fast_env env = fast_env;
+    struct fast_ctx ctx = s->before;
+    uint64_t r0;
+
+    env.load = note_load;
+    s->nr_reads = s->too_many_reads = 0;
+    s->world.v = current();
+    fast_run_init(&s->oracle, &ctx, &env, &s->world);
+    r0 = fast_interpret(&h->program, &s->oracle, FAST_MAX_INSNS);
+    s->path = s->oracle.path;
+    if (r0 != FAST_DONE || s->oracle.stop || s->oracle.nr_staged != jit->nr_staged)
+        return false;
+    for (uint32_t i = 0; i < jit->nr_staged; i++) {
+        const struct fast_staged *a = &s->oracle.staged[i], *b = &jit->staged[i];
+
+        if (a->address != b->address || a->size != b->size ||
+            (a->value != b->value && !is_tainted(h, s->oracle.staged_by[i])))
+            return false;
+    }
+    return memcmp(&ctx, &s->after, sizeof(ctx)) == 0;
+}
+
+static void disagree(struct fast_handler *h)
+{
+    h->info.disagreed++;
+    fast_retire(h, RADON_FAST_DISAGREED);
+}
+
+void shadow_run(struct fast_handler *h, struct fast_cpu *w)
+{
+    struct fast_vcpu *fv = current()->fast;
+    struct shadow *s;
+
+    if (fv->shadow_busy || fv->stepping)
+        return;
+    if (!fv->shadow)
+        fv->shadow = hv_alloc(sizeof(*fv->shadow));
+    s = fv->shadow;
+    if (!s)
+        return;
+    s->before = w->ctx;
+    if (fast_try(h, w) != FAST_DONE) {
+        h->counts[this_cpu()->id].passes[fast_pass_of(&w->run)]++;
+        return;
+    }
+    s->after = w->ctx;
+    if (!interpret(h, s, &w->run)) {
+        spin_lock(&h->fd->lock);
+        disagree(h);
+        spin_unlock(&h->fd->lock);
+        return;
+    }
+    s->id = h->info.id;
+    s->bounced = s->voided = false;
+    s->kernel_sp = current()->hot->kernel_sp;
+    fv->shadow_busy = true;
+    capture_refresh(current());
+}
+
+/* ------------------------------------------------------------------ the comparison */
+
+/* What memory at a staged store holds if all of them were done, in order. */
+static uint64_t expected(const struct fast_run *run, uint32_t i)
+{
+    const struct fast_staged *s = &run->staged[i];
+    uint64_t value = s->value;
+
+    for (uint32_t j = i + 1; j < run->nr_staged; j++) {
+        const struct fast_staged *later = &run->staged[j];
+
+        for (unsigned int b = 0; b < later->size; b++) {
+            uint64_t at = later->address + b - s->address;
+
+            if (at < s->size)
+                value = (value & ~(0xffull << 8 * at)) | (later->value >> 8 * b & 0xff) << 8 * at;
+        }
+    }
+    return value;
+}
+
+static bool peek(uint64_t address, uint32_t size, uint64_t *value)
+{
+    *value = 0;
+    return guest_peek(current(), address, value, size) == size;
+}
+
+/* Bit i: register i of struct radon_regs differs. */
+static uint32_t compare_regs(const struct fast_ctx *a, const struct cpu_user_regs *b)
+{
+    const uint64_t want[] = { a->rax, a->rcx, a->rdx, a->rbx, a->rsp, a->rbp, a->rsi, a->rdi,
+                              a->r8, a->r9, a->r10, a->r11, a->r12, a->r13, a->r14, a->r15,
+                              a->rip };
+    const uint64_t got[] = { b->rax, b->rcx, b->rdx, b->rbx, b->rsp, b->rbp, b->rsi, b->rdi,
+                             b->r8, b->r9, b->r10, b->r11, b->r12, b->r13, b->r14, b->r15,
+                             b->rip };
+    uint32_t differs = 0;
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(want); i++)
+        differs |= want[i] != got[i] ? 1u << i : 0;
+    if ((a->rflags ^ b->rflags) & X86_EFLAGS_FREE)
+        differs |= 1u << 17;
+    return differs;
+}
+
+/* A tainted location, or one that a tainted store covers: its place alone counts. */
+static bool tainted_here(const struct fast_handler *h, const struct shadow *s, uint64_t address,
+                         uint32_t size)
+{
+    for (uint32_t i = 0; i < s->oracle.nr_staged; i++) {
+        const struct fast_staged *t = &s->oracle.staged[i];
+
+        if (t->address < address + size && address < t->address + t->size &&
+            is_tainted(h, s->oracle.staged_by[i]))
+            return true;
+    }
+    return false;
+}
+
+static uint32_t compare_stores(const struct fast_handler *h, const struct shadow *s)
+{
+    for (uint32_t i = 0; i < s->oracle.nr_staged; i++) {
+        const struct fast_staged *t = &s->oracle.staged[i];
+        uint64_t now;
+
+        if (!t->size || tainted_here(h, s, t->address, t->size))
+            continue;
+        if (!peek(t->address, t->size, &now) || now != expected(&s->oracle, i))
+            return 1u << 31;
+    }
+    return 0;
+}
+
+static bool staged_here(const struct shadow *s, uint64_t address, uint32_t size)
+{
+    for (uint32_t i = 0; i < s->oracle.nr_staged; i++) {
+        const struct fast_staged *t = &s->oracle.staged[i];
+
+        if (t->address < address + size && address < t->address + t->size)
+            return true;
+    }
+    return false;
+}
+
+/* Whether something was written that the handler read and does not store to. */
+static bool reads_changed(const struct shadow *s)
+{
+    for (uint32_t i = 0; i < s->nr_reads; i++) {
+        uint64_t now;
+
+        if (staged_here(s, s->reads[i].address, s->reads[i].size))
+            continue;
+        if (!peek(s->reads[i].address, s->reads[i].size, &now) || now != s->reads[i].value)
+            return true;
+    }
+    return false;
+}
+
+static void keep_regs(uint64_t to[24], const struct fast_ctx *c)
+{
+    const uint64_t r[] = { c->rax, c->rcx, c->rdx, c->rbx, c->rsp, c->rbp, c->rsi, c->rdi, c->r8,
+                           c->r9, c->r10, c->r11, c->r12, c->r13, c->r14, c->r15, c->rip,
+                           c->rflags, c->fs_base, c->gs_base };
+
+    memset(to, 0, 24 * sizeof(*to));
+    memcpy(to, r, sizeof(r));
+}
+
+static void keep_guest_regs(uint64_t to[24], const struct cpu_user_regs *r)
+{
+    const uint64_t all[] = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi, r->r8,
+                             r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15, r->rip,
+                             r->rflags };
+
+    memset(to, 0, 24 * sizeof(*to));
+    memcpy(to, all, sizeof(all));
+}
+
+static void keep_evidence(struct fast_handler *h, const struct shadow *s,
+                          const struct cpu_user_regs *regs, uint32_t differs)
+{
+    struct radon_fast_evidence *e = h->evidence ? h->evidence : hv_alloc(sizeof(*e));
+
+    h->evidence = e;
+    if (!e)
+        return;
+    memset(e, 0, sizeof(*e));
+    e->id = h->info.id;
+    e->differs = differs;
+    keep_regs(e->before, &s->before);
+    keep_regs(e->handler, &s->after);
+    keep_guest_regs(e->guest, regs);
+    e->nr_stores = MIN(s->oracle.nr_staged, RADON_FAST_EVIDENCE_STORES);
+    for (uint32_t i = 0; i < e->nr_stores; i++) {
+        const struct fast_staged *t = &s->oracle.staged[i];
+
+        e->store[i].address = t->address;
+        e->store[i].size = t->size;
+        e->store[i].handler = expected(&s->oracle, i);
+        peek(t->address, t->size, &e->store[i].guest);
+        e->store[i].differs = e->store[i].handler != e->store[i].guest;
+    }
+}
+
+/* ------------------------------------------------------------------ verdicts */
+
+static bool others_run(const struct domain *d)
+{
+    uint32_t up = 0;
+
+    for (uint32_t i = 0; i < d->nr_vcpus; i++)
+        up += d->vcpu[i] && d->vcpu[i]->state != VCPU_OFFLINE;
+    return up > 1;
+}
+
+/* The least number of agreements in a row on a way that was seen; a new way begins at none. */
+static void count_agreement(struct fast_handler *h, uint32_t path)
+{
+    uint32_t i = 0, least = ~0u;
+
+    while (i < h->nr_paths && h->paths[i].path != path)
+        i++;
+    if (i == h->nr_paths && i < FAST_PATHS) {
+        h->paths[i].path = path;
+        h->paths[i].agreed = 0;
+        h->nr_paths++;
+        if (h->state == RADON_FAST_ACTIVE) /* a way that was never compared: back to comparing */
+            h->state = RADON_FAST_SHADOW;
+    }
+    if (i < FAST_PATHS)
+        h->paths[i].agreed++;
+    for (uint32_t p = 0; p < h->nr_paths; p++)
+        least = MIN(least, h->paths[p].agreed);
+    h->info.agreed++;
+    h->info.agreed_in_row = least;
+    if (h->state == RADON_FAST_SHADOW && h->info.agreements && least >= h->info.agreements) {
+        h->oracle = h->oracle_left = FAST_ORACLE;
+        h->state = RADON_FAST_ACTIVE;
+        h->info.activated = rdtsc();
+    }
+}
+
+static void judge(struct fast_handler *h, struct shadow *s, const struct cpu_user_regs *regs)
+{
+    uint32_t differs;
+    bool changed;
+
+    if (s->voided || s->too_many_reads || s->kernel_sp != current()->hot->kernel_sp) {
+        h->info.voided++;
+        return;
+    }
+    differs = compare_regs(&s->after, regs) | compare_stores(h, s);
+    changed = reads_changed(s);
+    if (changed && others_run(current()->domain)) {
+        h->info.voided++;
+    } else if (differs || changed) {
+        keep_evidence(h, s, regs, differs);
+        disagree(h);
+    } else {
+        count_agreement(h, s->path);
+    }
+}
+
+/* Over: the verdict, or void without registers. */
+static void shadow_over(struct vcpu *v, const struct cpu_user_regs *regs)
+{
+    struct fast_domain *fd = v->domain->fast;
+    struct shadow *s = v->fast->shadow;
+
+    v->fast->shadow_busy = false;
+    spin_lock(&fd->lock);
+    for (struct fast_handler *h = fd->list; h; h = h->next) {
+        if (h->info.id != s->id)
+            continue;
+        if (h->state != RADON_FAST_SHADOW && h->state != RADON_FAST_ACTIVE)
+            break;
+        s->voided |= !regs;
+        judge(h, s, regs);
+        break;
+    }
+    spin_unlock(&fd->lock);
+    capture_refresh(v);
+}
+
+void shadow_iret(const struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current();
+
+    if (v->fast && v->fast->shadow_busy && !vcpu_in_kernel(v))
+        shadow_over(v, regs);
+}
+
+void shadow_bounce(void)
+{
+    struct vcpu *v = current();
+
+    if (!v->fast || !v->fast->shadow_busy)
+        return;
+    if (v->fast->shadow->bounced)
+        v->fast->shadow->voided = true;
+    v->fast->shadow->bounced = true;
+}
+
+void shadow_exit(void)
+{
+    struct vcpu *v = current();
+
+    /* In user mode without the guest kernel's iret: the entry went another way. */
+    if (v->fast && v->fast->shadow_busy && !vcpu_in_kernel(v))
+        shadow_over(v, NULL);
+}
+
+void shadow_void(struct vcpu *v)
+{
+    if (v->fast && v->fast->shadow_busy)
+        v->fast->shadow->voided = true;
+}

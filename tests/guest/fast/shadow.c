@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* Handlers beside a small guest kernel that does the same, or not. */
+#include "capture.h"
+
+#include "pages.h"
+#include "prog.h"
+#include "snippet.h"
+
+#define NR 39
+
+SNIPPET(shadowed, "", "syscall");
+
+enum { SAME, OTHER_RESULT, WRITES_WHAT_IS_READ, SWAPS, SWAPS_WRONG, FAULTS, OTHER_REGISTER };
+
+/* The guest kernel's side, by sh_mode: rax = sh_cell, or the word at rdi with rsi put there. */
+extern const uint8_t sh_entry[];
+uint64_t sh_cell, sh_mode;
+static uint64_t *word;
+asm(".pushsection .text\n"
+    "sh_entry:\n"
+    "  pop %rcx\n"
+    "  pop %r11\n"
+    "  mov sh_cell(%rip), %rax\n"
+    "  cmpl $0, sh_mode(%rip)\n"
+    "  je 9f\n"
+    "  cmpl $1, sh_mode(%rip)\n"
+    "  jne 1f\n"
+    "  inc %rax\n"
+    "1: cmpl $2, sh_mode(%rip)\n"
+    "  jne 1f\n"
+    "  incq sh_cell(%rip)\n"
+    "1: cmpl $3, sh_mode(%rip)\n"
+    "  jne 1f\n"
+    "  mov (%rdi), %rax\n"
+    "  mov %rsi, (%rdi)\n"
+    "1: cmpl $4, sh_mode(%rip)\n"
+    "  jne 1f\n"
+    "  mov (%rdi), %rax\n"
+    "  movq $99, (%rdi)\n"
+    "1: cmpl $5, sh_mode(%rip)\n"
+    "  jne 1f\n"
+    "5: mov 0x5000, %r11\n"
+    "6:\n"
+    "1: cmpl $6, sh_mode(%rip)\n"
+    "  jne 9f\n"
+    "  inc %r15\n"
+    "9: pushq $0x100\n" /* VGCF_in_syscall */
+    "  push %rcx\n"
+    "  push %r11\n"
+    "  push %rax\n"
+    "  mov $23, %eax\n"
+    "  syscall\n"
+    ".popsection\n"
+    ".pushsection .ex_table, \"a\"\n .quad 5b, 6b\n .popsection\n");
+
+static struct fast_insn result[] = {
+    MOV(6, 1), LDX(7, 1, CTX(rdi)), LDDW(1, 0UL), CALL(HELPER_LOAD64), STX(6, 0, CTX(rax)),
+    MOVI(0, 1), EXIT,
+};
+
+/* Two ways: rdi is 0, or not. */
+static struct fast_insn two_ways[] = {
+    MOV(6, 1), LDX(7, 1, CTX(rdi)), LDDW(1, 0UL), CALL(HELPER_LOAD64), STX(6, 0, CTX(rax)),
+    JEQI(7, 0, 2), MOVI(0, 1), EXIT, MOVI(0, 1), EXIT,
+};
+
+static const struct fast_insn swap[] = {
+    MOV(6, 1), LDX(7, 1, CTX(rdi)), MOV(1, 7), CALL(HELPER_LOAD64), STX(6, 0, CTX(rax)), MOV(1, 7),
+    LDX(2, 6, CTX(rsi)), CALL(HELPER_STORE64), MOVI(0, 1), EXIT,
+};
+
+/* Stores the time stamp to the word at rdi: instruction 5 is the call. */
+static const struct fast_insn stamp[] = {
+    MOV(6, 1), CALL(HELPER_TSC), MOV(2, 0), LDX(1, 6, CTX(rdi)), STX(6, 2, CTX(rax)),
+    CALL(HELPER_STORE64), MOVI(2, 5), STX(6, 2, CTX(rax)), MOVI(0, 1), EXIT,
+};
+
+static uint64_t call(uint64_t rdi, uint64_t rsi)
+{
+    struct ktest_regs regs = regs_user(shadowed_code);
+    struct exception e;
+
+    regs.rax = NR;
+    regs.rdi = rdi;
+    regs.rsi = rsi;
+    regs.rflags |= RFLAGS_IF;
+    e = run_iret(regs);
+    this_cpu()->info->evtchn_upcall_mask = 1;
+    check_eq(e.regs.vector, VEC_UD);
+    check_eq(e.regs.rip, shadowed_after);
+    return e.regs.rax;
+}
+
+#define SHADOW(insns, n) shadow(insns, sizeof(insns) / 8, n)
+static uint32_t shadow(const struct fast_insn *insns, uint32_t n, uint32_t agreements)
+{
+    struct radon_fast_install op = { .agreements = agreements };
+    long id = install_op(make_program(FAST_ATTACH_SYSCALL, NR, 0, insns, n), &op);
+
+    ktest_require(id > 0);
+    return (uint32_t)id;
+}
+
+static void agreements(void)
+{
+    uint32_t id = SHADOW(result, 3);
+    struct radon_fast_info info;
+
+    test_case("agreements in a row activate; the guest kernel answers until then");
+    sh_mode = SAME;
+    sh_cell = 7;
+    for (unsigned int i = 0; i < 3; i++) {
+        check_eq(info_of(id).state, RADON_FAST_SHADOW);
+        check_eq(call(0, 0), 7);
+    }
+    info = info_of(id);
+    check_eq(info.state, RADON_FAST_ACTIVE);
+    check_eq(info.agreed, 3);
+    check_eq(info.hits, 0);
+    check(info.activated != 0);
+    sh_mode = OTHER_RESULT; /* would be seen if it were asked */
+    check_eq(call(0, 0), 7);
+    check_eq(info_of(id).hits, 1);
+
+    test_case("on every way through it");
+    sh_mode = SAME;
+    id = SHADOW(two_ways, 2);
+    call(0, 0);
+    call(1, 0);
+    call(1, 0);
+    check_eq(info_of(id).state, RADON_FAST_SHADOW);
+    check_eq(info_of(id).agreed_in_row, 1);
+    call(0, 0);
+    check_eq(info_of(id).state, RADON_FAST_ACTIVE);
+}
+
+static void disagreements(void)
+{
+    static struct radon_fast_evidence e;
+    struct radon_fast_read read = { .part = RADON_FAST_EVIDENCE, .buffer = (uint64_t)&e,
+                                    .bytes = sizeof(e) };
+    uint32_t id = SHADOW(result, 10);
+
+    test_case("another result: retired, with evidence");
+    sh_mode = OTHER_RESULT;
+    sh_cell = 20;
+    check_eq(call(0, 0), 21);
+    check_eq(info_of(id).state, RADON_FAST_RETIRED);
+    check_eq(info_of(id).reason, RADON_FAST_DISAGREED);
+    read.id = id;
+    check_eq(radon_op(RADON_FAST_READ, &read), 0);
+    check_eq(read.bytes, sizeof(e));
+    check_eq(e.id, id);
+    check_eq(e.differs, 1);
+    check_eq(e.handler[0], 20);
+    check_eq(e.guest[0], 21);
+    check_eq(e.before[0], NR);
+
+    test_case("another register");
+    id = SHADOW(result, 10);
+    sh_mode = OTHER_REGISTER;
+    call(0, 0);
+    check_eq(info_of(id).reason, RADON_FAST_DISAGREED);
+
+    test_case("the guest kernel writes what the handler only reads");
+    id = SHADOW(result, 10);
+    sh_mode = WRITES_WHAT_IS_READ;
+    call(0, 0);
+    check_eq(info_of(id).reason, RADON_FAST_DISAGREED);
+
+    test_case("stores: the same, and another value");
+    id = SHADOW(swap, 10);
+    sh_mode = SWAPS;
+    *word = 1;
+    check_eq(call((uint64_t)word, 2), 1);
+    check_eq(*word, 2);
+    check_eq(info_of(id).agreed, 1);
+    sh_mode = SWAPS_WRONG;
+    check_eq(call((uint64_t)word, 3), 2);
+    check_eq(*word, 99);
+    check_eq(info_of(id).reason, RADON_FAST_DISAGREED);
+    read.id = id;
+    check_eq(radon_op(RADON_FAST_READ, &read), 0);
+    check_eq(e.differs, 1u << 31);
+    check_eq(e.nr_stores, 1);
+    check_eq(e.store[0].address, word);
+    check_eq(e.store[0].handler, 3);
+    check_eq(e.store[0].guest, 99);
+}
+
+static void voids(void)
+{
+    uint32_t id = SHADOW(result, 10);
+
+    test_case("rule 14: an exception in between voids");
+    sh_mode = FAULTS;
+    sh_cell = 5;
+    check_eq(call(0, 0), 5);
+    check_eq(info_of(id).voided, 1);
+    check_eq(info_of(id).agreed, 0);
+    check_eq(info_of(id).state, RADON_FAST_SHADOW);
+    sh_mode = SAME;
+    call(0, 0);
+    check_eq(info_of(id).agreed, 1);
+    check_eq(control(id, RADON_FAST_RETIRED), 0);
+}
+
+static void tainted(void)
+{
+    const uint32_t which[] = { 5 };
+    struct radon_fast_install op = { .agreements = 10, .tainted = (uint64_t)which,
+                                     .nr_tainted = 1 };
+    long id = install_op(make_program(FAST_ATTACH_SYSCALL, NR, 0, stamp, 10), &op);
+
+    test_case("what rests on the time stamp is compared by place");
+    check(id > 0);
+    sh_mode = SAME;
+    sh_cell = 5;
+    call((uint64_t)word, 0);
+    check_eq(info_of((uint32_t)id).agreed, 1);
+    test_case("and without that is another value");
+    id = SHADOW(stamp, 10);
+    call((uint64_t)word, 0);
+    check_eq(info_of((uint32_t)id).state, RADON_FAST_RETIRED);
+}
+
+static void oracle(void)
+{
+    uint32_t id = SHADOW(result, 1);
+    unsigned int n = 0;
+
+    test_case("an active one is compared now and then");
+    sh_mode = SAME;
+    sh_cell = 5;
+    call(0, 0);
+    check_eq(info_of(id).state, RADON_FAST_ACTIVE);
+    sh_mode = OTHER_RESULT;
+    while (info_of(id).state == RADON_FAST_ACTIVE && n < 2000) {
+        call(0, 0);
+        n++;
+    }
+    check(n > 500 && n < 2000);
+    check_eq(info_of(id).reason, RADON_FAST_DISAGREED);
+}
+
+void shadow_tests(void)
+{
+    word = page_alloc();
+    for (unsigned int i = 0; i < 2; i++) {
+        result[2 + i].imm = two_ways[2 + i].imm =
+            (int32_t)((uint64_t)&sh_cell >> (32 * i));
+    }
+    check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, sh_entry), 0);
+    agreements();
+    disagreements();
+    voids();
+    tainted();
+    oracle();
+    check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, ktest_syscall_entry), 0);
+}
