@@ -52,3 +52,4 @@ target_compile_options(trace-events-doc PRIVATE -std=gnu11 -Wall -Wextra -Werror
 target_link_libraries(trace-events-doc PRIVATE radon_trace_reader)
 set_target_properties(trace-events-doc PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
+include(tracing/profile/profile.cmake)

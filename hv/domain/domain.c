@@ -16,6 +16,7 @@
 #include "hv/sites.h"
 #include "hv/smp.h"
 #include "hv/time.h"
+#include "hv/trace.h"
 #include "hv/traps.h"
 #include "hv/vcpu.h"
 #include "hv/x86.h"
@@ -38,6 +39,7 @@ struct domain *domain_find(uint16_t id)
 
 static void singleshot_fired(void *arg)
 {
+    trace_timer_fire(trace_vcpu_number(arg));
     evtchn_send_virq(arg, VIRQ_TIMER);
 }
 
@@ -137,6 +139,7 @@ struct domain *domain_create(uint16_t id, bool privileged)
     time_update_wallclock(d);
     d->next = domain_list;
     domain_list = d;
+    trace_domain_create(id);
     return d;
 }
 
@@ -154,6 +157,7 @@ void domain_shutdown(struct domain *d, unsigned int reason)
         return;
     d->is_shutdown = true;
     d->shutdown_code = reason;
+    trace_domain_shutdown(d->id, reason);
     printk("domain %u shuts down: %s\n", d->id, reason_name(reason));
     if (log_threshold >= LOG_DEBUG && current()->domain == d)
         vcpu_show(current());

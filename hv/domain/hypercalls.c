@@ -82,6 +82,7 @@ long do_multicall(HCALL_ARGS2(list, count))
         if (trace_is_on(TRACE_EV_pv_subcall))
             trace_subcall(call.op, call.args);
         call.result = (xen_ulong_t)call_by_number(call.op, call.args);
+        trace_exit_subcall((uint32_t)call.op, (int64_t)call.result);
         if (!put_guest_u64(list + offsetof(struct multicall_entry, result), call.result))
             return -XEN_EFAULT;
         if (i % MULTICALL_BATCH == MULTICALL_BATCH - 1)

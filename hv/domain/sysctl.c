@@ -36,6 +36,7 @@ long do_sysctl(HCALL_ARGS1(arg))
         return -XEN_EPERM;
     if (!copy_from_guest(&op, arg, 1))
         return -XEN_EFAULT;
+    trace_operation(__HYPERVISOR_sysctl, op.cmd, 0);
     if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
         return -XEN_EACCES;
     switch (op.cmd) {

@@ -11,6 +11,7 @@
 #include "hv/pvcpu.h"
 #include "hv/sched.h"
 #include "hv/time.h"
+#include "hv/trace.h"
 #include "hv/vcpu.h"
 #include "hv/x86.h"
 
@@ -201,6 +202,7 @@ static long op_singleshot(struct vcpu *v, uint64_t arg)
         return -XEN_EINVAL;
     if (!copy_from_guest(&set, arg, 1))
         return -XEN_EFAULT;
+    trace_timer_set(trace_vcpu_number(v), set.timeout_abs_ns);
     if (set.timeout_abs_ns == 0) {
         timer_stop(&v->singleshot);
         return 0;
@@ -264,6 +266,7 @@ long do_vcpu_op(HCALL_ARGS3(cmd, id, arg))
     case VCPUOP_stop_singleshot_timer:
         if (v != current())
             return -XEN_EINVAL;
+        trace_timer_set(trace_vcpu_number(v), 0);
         timer_stop(&v->singleshot);
         return 0;
     case VCPUOP_set_periodic_timer:

@@ -3,6 +3,8 @@
  * Raising events and telling vCPUs.  This is run for each inter-processor interrupt and timer tick
  * of a guest: it is kept short.
  */
+#include "hv/trace.h"
+
 #include "evtchn.h"
 
 /*
@@ -33,12 +35,15 @@ int evtchn_send(struct domain *d, uint32_t port)
 
     spin_lock(&ev->lock);
     chn = evtchn_of(ev, port);
-    if (likely(chn && chn->state == EVTCHN_INTERDOMAIN))
+    if (likely(chn && chn->state == EVTCHN_INTERDOMAIN)) {
+        trace_event_send(port, chn->remote->id);
         evtchn_raise(chn->remote, chn->peer);
-    else if (chn && chn->state == EVTCHN_IPI)
+    } else if (chn && chn->state == EVTCHN_IPI) {
+        trace_event_send(port, d->id);
         evtchn_raise(d, chn);
-    else if (!chn || chn->state != EVTCHN_UNBOUND) /* unbound: nobody hears it */
+    } else if (!chn || chn->state != EVTCHN_UNBOUND) { /* unbound: nobody hears it */
         rc = -XEN_EINVAL;
+    }
     spin_unlock(&ev->lock);
     return rc;
 }
@@ -52,25 +57,29 @@ void evtchn_set_pending(struct vcpu *v, uint32_t port)
 }
 
 /* Raise the port in a slot that a close clears, both under the lock. */
-static void raise_slot(struct domain *d, const uint32_t *slot)
+static void raise_slot(struct domain *d, const uint32_t *slot, unsigned int virq)
 {
     if (!READ_ONCE(*slot))
         return;
     spin_lock(&d->ev->lock);
-    if (likely(*slot))
-        evtchn_raise(d, evtchn_of(d->ev, *slot));
+    if (likely(*slot)) {
+        struct evtchn *chn = evtchn_of(d->ev, *slot);
+
+        trace_event_virq(virq, trace_vcpu_number(chn->vcpu));
+        evtchn_raise(d, chn);
+    }
     spin_unlock(&d->ev->lock);
 }
 
 void evtchn_send_virq(struct vcpu *v, unsigned int virq)
 {
-    raise_slot(v->domain, &v->ev->virq_port[virq]);
+    raise_slot(v->domain, &v->ev->virq_port[virq], virq);
 }
 
 void evtchn_send_global_virq(struct domain *d, unsigned int virq)
 {
     if (d && d->ev)
-        raise_slot(d, &d->ev->global_virq[virq]);
+        raise_slot(d, &d->ev->global_virq[virq], virq);
 }
 
 void evtchn_send_pirq(struct domain *d, uint32_t port)

@@ -2,6 +2,8 @@
 /*
  * GNTTABOP_copy: bytes from page to page, either end a grant or a frame of the caller's.
  */
+#include "hv/trace.h"
+
 #include "grant_int.h"
 
 struct copy_end {
@@ -63,5 +65,6 @@ bool grant_op_copy(struct vcpu *v, uint64_t va)
     if (!copy_from_guest(&op, va, 1))
         return false;
     op.status = (int16_t)do_copy(v->domain, &op);
+    trace_grant_copy(op.source.domid, op.dest.domid, op.len, op.status);
     return copy_to_guest(va, &op, 1);
 }

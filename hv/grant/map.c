@@ -6,6 +6,8 @@
  * latter is an entry's like any other's: should the guest change the entry by other means, it is
  * dropped there, and the unmap operation then finds that the entry is not the one it made.
  */
+#include "hv/trace.h"
+
 #include "mm/mm_int.h"
 
 #include "grant_int.h"
@@ -228,6 +230,7 @@ static int do_map(struct vcpu *v, struct gnttab_map_grant_ref *op)
         put_domain_page(pg, write);
         return rc;
     }
+    trace_grant_map(owner->id, op->ref, map.mfn, op->flags);
     op->dev_bus_addr = op->flags & GNTMAP_device_map ? mfn_to_paddr(MFN(map.mfn)) : 0;
     return GNTST_okay;
 }
@@ -250,6 +253,7 @@ static int do_unmap(struct vcpu *v, uint32_t handle, uint64_t host_addr, uint64_
         handle_restore(d->gt, handle, parts);
         return rc;
     }
+    trace_grant_unmap(map.domid, map.ref, map.mfn);
     handle_done(d, handle, &map);
     return GNTST_okay;
 }

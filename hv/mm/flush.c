@@ -4,11 +4,13 @@
  */
 #include "hv/asm.h"
 #include "hv/guest.h"
+#include "hv/trace.h"
 
 #include "mm_int.h"
 
-void flush_local(uint64_t va)
+void flush_self(uint64_t va)
 {
+    trace_tlb_flush(1UL << this_cpu()->id, va);
     if (va != ~0UL)
         invlpg(va);
     else
@@ -22,10 +24,12 @@ void flush_domain(const struct domain *d, uint64_t va)
 
 void flush_cpus(uint64_t mask, uint64_t va)
 {
-    if (mask == 1UL << this_cpu()->id)
-        flush_local(va);
-    else if (mask)
+    if (mask == 1UL << this_cpu()->id) {
+        flush_self(va);
+    } else if (mask) {
+        trace_tlb_flush(mask, va);
         smp_tlb_flush(mask, va);
+    }
 }
 
 bool flush_vcpu_mask(const struct domain *d, uint64_t bitmap, uint64_t *mask)

@@ -329,7 +329,7 @@ int unpin_table(struct domain *d, struct page_info *pg);
 /* ------------------------------------------------------------------ guests' flushes (flush.c) */
 
 /* va, or ~0 for everything. */
-void flush_local(uint64_t va);
+void flush_self(uint64_t va);
 void flush_cpus(uint64_t mask, uint64_t va);
 void flush_domain(const struct domain *d, uint64_t va);
 /* CPUs that may hold entries of the vCPUs in a guest's bitmap; false if it cannot be read. */

@@ -4,6 +4,7 @@
  */
 #include "hv/asm.h"
 #include "hv/guest.h"
+#include "hv/trace.h"
 
 #include "mm_int.h"
 
@@ -213,6 +214,7 @@ static long mmuext_one(struct vcpu *v, struct domain *owner, const struct mmuext
 {
     struct domain *d = v->domain;
 
+    trace_operation(__HYPERVISOR_mmuext_op, op->cmd, op->arg1.mfn);
     if (unlikely(owner != d) && !op_takes_foreign(op->cmd))
         return -XEN_EPERM;
     switch (op->cmd) {
@@ -227,10 +229,10 @@ static long mmuext_one(struct vcpu *v, struct domain *owner, const struct mmuext
     case MMUEXT_NEW_USER_BASEPTR:
         return mm_set_user_l4(v, MFN(op->arg1.mfn));
     case MMUEXT_TLB_FLUSH_LOCAL:
-        flush_local(~0UL);
+        flush_self(~0UL);
         return 0;
     case MMUEXT_INVLPG_LOCAL:
-        flush_local(op->arg1.linear_addr);
+        flush_self(op->arg1.linear_addr);
         return 0;
     case MMUEXT_TLB_FLUSH_MULTI:
         return op_flush_multi(d, ~0UL, guest_handle_va(op->arg2.vcpumask));

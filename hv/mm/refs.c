@@ -11,6 +11,8 @@
  *                       who waits is busy at a higher level than who is waited for, so that ends
  *   read-only           the hypervisor's own, never without a reference
  */
+#include "hv/trace.h"
+
 #include "mm_int.h"
 
 void (*mm_watched_changes)(struct page_info *pg, const uint64_t *entry, uint64_t new_entry);
@@ -120,6 +122,8 @@ int get_page_type(struct page_info *pg, uint64_t type)
      */
     if (old_type != type && old_type != PGT_NONE)
         tlb_flush_page(pg);
+    if (old_type != type)
+        trace_page_type_change(page_to_mfn(pg).m, (uint32_t)old_type, (uint32_t)type);
     return type == PGT_WRITABLE ? 0 : validate(pg, type);
 }
 

@@ -7,6 +7,7 @@
  * a note later than a stamp belongs to a flush that began after the entry was gone.
  */
 #include "hv/asm.h"
+#include "hv/trace.h"
 
 #include "mm_int.h"
 
@@ -47,6 +48,7 @@ void tlb_flush_page(const struct page_info *pg)
     }
     if (!mask)
         return;
+    trace_tlb_flush(mask, ~0UL);
     self = this_cpu()->id;
     if (mask == 1UL << self)
         tlb_load_cr3(self, read_cr3());

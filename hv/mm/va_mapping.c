@@ -18,7 +18,7 @@ static long uvm_flush(const struct domain *d, uint64_t va, unsigned long flags)
         return -XEN_EINVAL;
 
     if (whom == UVMF_LOCAL) {
-        flush_local(va);
+        flush_self(va);
     } else if (whom == UVMF_ALL) {
         flush_domain(d, va);
     } else {

@@ -138,6 +138,7 @@ static void switch_to(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
     cpu->switches++;
     step_descheduled(prev);
     shadow_void(prev);
+    trace_sched_switch(prev->domain->id, prev->id, next->domain->id, next->id);
     if (prev->is_idle)
         cpu->idle_ns += now - prev->runstate.state_entry_time;
     runstate_set(prev, prev->is_idle || prev->state == VCPU_RUNNABLE ? RUNSTATE_runnable
@@ -196,6 +197,7 @@ void schedule(void)
 
 void vcpu_yield(void)
 {
+    trace_sched_yield(current()->domain->id, current()->id);
     schedule();
 }
 
@@ -210,6 +212,7 @@ void vcpu_block(void)
         return;
     }
     v->state = VCPU_BLOCKED;
+    trace_sched_block(v->domain->id, v->id);
     schedule_locked(cpu);
 }
 
@@ -246,6 +249,7 @@ void vcpu_wake(struct vcpu *v)
         return;
     spin_lock(&cpu->lock);
     if (v->state == VCPU_BLOCKED) {
+        trace_sched_wake(v->domain->id, v->id);
         make_runnable(cpu, v);
         woken = true;
         preempt = cpu->curr->is_idle || sched_policy->preempts(cpu, v);
@@ -276,6 +280,7 @@ void vcpu_set_online(struct vcpu *v)
         spin_unlock(&cpu->lock);
         return;
     }
+    trace_vcpu_online(trace_vcpu_number(v));
     make_runnable(cpu, v);
     preempt = cpu->curr->is_idle || sched_policy->preempts(cpu, v);
     spin_unlock(&cpu->lock);
@@ -291,6 +296,7 @@ void vcpu_set_offline(struct vcpu *v)
     if (v->state == VCPU_RUNNABLE)
         sched_policy->dequeue(cpu, v);
     running = v->state == VCPU_RUNNING;
+    trace_vcpu_offline(trace_vcpu_number(v));
     if (v->state != VCPU_OFFLINE && !running)
         runstate_set(v, RUNSTATE_offline, now_ns());
     v->state = VCPU_OFFLINE;

@@ -11,6 +11,8 @@
 #define REG_VERSION 0x01
 #define REG_RTE     0x10 /* two registers for each line */
 
+#define DEST_ALL       (0xffu << 24) /* physical destination */
+#define RTE_NMI        (4u << 8)
 #define RTE_ACTIVE_LOW (1u << 13)
 #define RTE_LEVEL      (1u << 15)
 #define RTE_MASKED     (1u << 16)
@@ -94,6 +96,19 @@ void ioapic_route(uint32_t gsi, const struct ioapic_line *line, bool masked)
     reg_write(io, REG_RTE + 2 * (gsi - io->gsi_base) + 1, irq_dest_apic << 24);
     spin_unlock(&ioapic_lock);
     write_low(gsi, low | (masked ? RTE_MASKED : 0));
+}
+
+void ioapic_route_nmi(uint32_t gsi)
+{
+    const struct ioapic *io = ioapic_of(gsi);
+
+    if (!io)
+        return;
+    ioapic_mask(gsi);
+    spin_lock(&ioapic_lock);
+    reg_write(io, REG_RTE + 2 * (gsi - io->gsi_base) + 1, DEST_ALL);
+    spin_unlock(&ioapic_lock);
+    write_low(gsi, RTE_NMI); /* edge-triggered, as NMIs are */
 }
 
 uint32_t ioapic_isa_gsi(unsigned int isa_irq, struct ioapic_line *line)

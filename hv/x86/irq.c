@@ -12,6 +12,7 @@
 #include "hv/apic.h"
 #include "hv/asm.h"
 #include "hv/lib.h"
+#include "hv/trace.h"
 
 spinlock_t pirq_lock;
 
@@ -93,6 +94,7 @@ void irq_dispatch(struct cpu_user_regs *regs, unsigned int vector)
     }
     irq = &irqs[--nr];
     irq->count++;
+    trace_interrupt_enter(vector, (int32_t)nr);
     if (irq->fn) {
         if (!irq->line.level)
             apic_eoi();

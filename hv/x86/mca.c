@@ -10,6 +10,7 @@
 #include "hv/hypercall.h"
 #include "hv/lib.h"
 #include "hv/percpu.h"
+#include "hv/trace.h"
 
 #include <xen/arch-x86/xen-mca.h>
 
@@ -80,6 +81,7 @@ long do_mca(HCALL_ARGS1(va))
         return -XEN_EPERM;
     if (!copy_from_guest(&op, va, 1))
         return -XEN_EFAULT;
+    trace_operation(__HYPERVISOR_mca, op.cmd, 0);
     if (op.interface_version != XEN_MCA_INTERFACE_VERSION)
         return -XEN_EACCES;
     switch (op.cmd) {

@@ -9,6 +9,7 @@
 #include "hv/hypercall.h"
 #include "hv/irq.h"
 #include "hv/lib.h"
+#include "hv/trace.h"
 
 #define PORTS 65536
 
@@ -298,6 +299,7 @@ long do_physdev_op_compat(HCALL_ARGS1(va))
 
     if (!copy_from_guest(&cmd, va, 1))
         return -XEN_EFAULT;
+    trace_operation(__HYPERVISOR_physdev_op_compat, cmd, 0);
     switch (cmd) {
     case PHYSDEVOP_irq_status_query:
     case PHYSDEVOP_set_iopl:

@@ -12,6 +12,7 @@
 #include "hv/percpu.h"
 #include "hv/symbols.h"
 #include "hv/time.h"
+#include "hv/trace.h"
 #include "hv/traps.h"
 #include "hv/x86.h"
 
@@ -358,6 +359,7 @@ long do_platform_op(HCALL_ARGS1(va))
         return -XEN_EPERM;
     if (!copy_from_guest(&op, va, 1))
         return -XEN_EFAULT;
+    trace_operation(__HYPERVISOR_platform_op, op.cmd, 0);
     if (op.interface_version != XENPF_INTERFACE_VERSION)
         return -XEN_EACCES;
     for (unsigned int i = 0; i < ARRAY_SIZE(ops); i++) {

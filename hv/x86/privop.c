@@ -79,6 +79,7 @@ static enum emul_rc op_io_allowed(struct emul_ctxt *c, uint16_t port, unsigned i
 static enum emul_rc op_read_io(struct emul_ctxt *c, uint16_t port, unsigned int bytes,
                                uint32_t *value)
 {
+    trace_emulate_io(c->regs->rip, port, bytes);
     *value = guest_port_read(c->priv, port, bytes);
     return EMUL_OK;
 }
@@ -86,6 +87,7 @@ static enum emul_rc op_read_io(struct emul_ctxt *c, uint16_t port, unsigned int 
 static enum emul_rc op_write_io(struct emul_ctxt *c, uint16_t port, unsigned int bytes,
                                 uint32_t value)
 {
+    trace_emulate_io(c->regs->rip, port, bytes | 0x80);
     guest_port_write(c->priv, port, bytes, value);
     return EMUL_OK;
 }

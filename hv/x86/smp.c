@@ -18,6 +18,7 @@
 #include "hv/sites.h"
 #include "hv/smp.h"
 #include "hv/time.h"
+#include "hv/trace.h"
 #include "hv/traps.h"
 #include "hv/vcpu.h"
 #include "hv/watchdog.h"
@@ -87,6 +88,8 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector)
     struct cpu *cpu = this_cpu();
 
     cpu->irqs++;
+    if (vector < DEVICE_VECTOR_FIRST || vector > DEVICE_VECTOR_LAST)
+        trace_interrupt_enter(vector, -1);
     switch (vector) {
     case VECTOR_TIMER:
         apic_eoi();
@@ -98,6 +101,8 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector)
         if (dom0 && dom0->nr_vcpus && dom0->vcpu[0]->nmi_pending && dom0->vcpu[0]->cpu == cpu)
             vcpu_send_nmi(dom0->vcpu[0]);
         profile_look(cpu);
+        if (profile_is_full(cpu))
+            profile_take(cpu, regs);
         if (cpu->need_resched || cpu->rq_len)
             vcpu_raise_work(cpu->curr);
         return;

@@ -11,6 +11,7 @@
 #include "hv/lib.h"
 #include "hv/percpu.h"
 #include "hv/sched.h"
+#include "hv/trace.h"
 #include "hv/x86.h"
 
 uint64_t tsc_khz;
@@ -277,6 +278,7 @@ long do_set_timer_op(HCALL_ARGS1(deadline))
 {
     struct vcpu *v = current();
 
+    trace_timer_set(trace_vcpu_number(v), deadline);
     if (!deadline) {
         timer_stop(&v->singleshot);
         return 0;

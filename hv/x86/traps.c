@@ -15,6 +15,8 @@
 #include "hv/lib.h"
 #include "hv/mm.h"
 #include "hv/percpu.h"
+#include "hv/pit_nmi.h"
+#include "hv/profile.h"
 #include "hv/sched.h"
 #include "hv/sites.h"
 #include "hv/trace.h"
@@ -195,6 +197,8 @@ void do_ist_trap(struct cpu_user_regs *regs)
     if (regs->entry_vector == X86_NMI && !watchdog_accuses(cpu->id)) {
         struct vcpu *v = dom0 && dom0->nr_vcpus ? dom0->vcpu[0] : NULL;
 
+        if (pit_nmi_trial() || profile_nmi(cpu, regs))
+            return;
         /* It is domain 0's, on the CPU of its vCPU 0.  No lock may be taken here: an interrupt
          * follows, which may wake the vCPU. */
         if (v && v->nmi_cb.address && v->cpu == cpu) {
@@ -240,6 +244,7 @@ void guest_exit_work(struct cpu_user_regs *regs)
         if (v->hot->info->evtchn_upcall_pending && !v->hot->info->evtchn_upcall_mask) {
             if (!v->event_cb.address)
                 break;
+            trace_event_upcall(regs->rip);
             bounce(regs, v->event_cb.address, BOUNCE_MASK, 0);
         }
         if (!(READ_ONCE(v->hot->flags) & HOT_WORK))

@@ -6,6 +6,7 @@
 
 #include "hv/grant.h"
 #include "mm/mm_int.h"
+#include "trace_shim.h"
 
 #define E_P  1UL
 #define E_RW 2UL
@@ -72,15 +73,22 @@ static struct gnttab_map_grant_ref map(uint32_t ref, uint32_t flags, uint64_t va
 {
     struct gnttab_map_grant_ref op = { .host_addr = va, .flags = flags, .ref = ref, .dom = 1 };
 
+    unsigned long seen = trace_seen[TRACE_EV_grant_map];
+
     assert_int_equal(grant_op(GNTTABOP_map_grant_ref, &op, 1), 0);
+    assert_int_equal(trace_seen[TRACE_EV_grant_map] - seen, op.status == GNTST_okay);
+    if (op.status == GNTST_okay)
+        assert_int_equal(trace_seen_words[TRACE_EV_grant_map][0], 1 | (uint64_t)ref << 32);
     return op;
 }
 
 static int unmap(uint32_t handle, uint64_t va, uint64_t bus)
 {
     struct gnttab_unmap_grant_ref op = { .host_addr = va, .dev_bus_addr = bus, .handle = handle };
+    unsigned long seen = trace_seen[TRACE_EV_grant_unmap];
 
     assert_int_equal(grant_op(GNTTABOP_unmap_grant_ref, &op, 1), 0);
+    assert_int_equal(trace_seen[TRACE_EV_grant_unmap] - seen, op.status == GNTST_okay);
     return op.status;
 }
 
@@ -246,7 +254,11 @@ static struct gnttab_copy copy_op(uint64_t src, uint64_t dst, uint16_t flags)
 
 static int run_copy(struct gnttab_copy op)
 {
+    unsigned long seen = trace_seen[TRACE_EV_grant_copy];
+
     assert_int_equal(grant_op(GNTTABOP_copy, &op, 1), 0);
+    assert_int_equal(trace_seen[TRACE_EV_grant_copy] - seen, 1);
+    assert_int_equal((int32_t)(trace_seen_words[TRACE_EV_grant_copy][1] >> 32), op.status);
     return op.status;
 }
 

@@ -201,13 +201,14 @@ static void hypervisor_symbols_are_read(void **state)
 {
     struct symtab t = { 0 };
     uint32_t fails_at = 1;
+    uint64_t memory[HV_SYMBOLS_MEMORY / 8];
 
     (void)state;
-    assert_int_equal(hv_symbols_read(&t, three_symbols, NULL), 0);
+    assert_int_equal(hv_symbols_read(&t, three_symbols, NULL, memory), 0);
     assert_int_equal(t.nr_code, 2);
     expect(&t, 0xffff82d080200142, "do_trap", 0x42, "");
     symtab_free(&t);
-    assert_int_equal(hv_symbols_read(&t, three_symbols, &fails_at), -EPERM);
+    assert_int_equal(hv_symbols_read(&t, three_symbols, &fails_at, memory), -EPERM);
     symtab_free(&t);
 }
 

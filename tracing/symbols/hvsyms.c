@@ -11,33 +11,33 @@
 #define NAME_BYTES 256
 #define SYMBOLS_MAX 1000000u
 
-/* One allocation: what the hypervisor writes to must not move or be paged in meanwhile. */
 struct request {
     struct xen_platform_op op;
     char name[NAME_BYTES];
 };
+_Static_assert(sizeof(struct request) <= HV_SYMBOLS_MEMORY, "fits what callers give");
 
-int hv_symbols_read(struct symtab *t, hv_platform_op *call, void *ctx)
+int hv_symbols_read(struct symtab *t, hv_platform_op *call, void *ctx, void *memory)
 {
-    static struct request r;
+    struct request *r = memory;
 
     for (uint32_t number = 0; number < SYMBOLS_MAX; number++) {
-        struct xenpf_symdata *sym = &r.op.u.symdata;
+        struct xenpf_symdata *sym = &r->op.u.symdata;
         int rc;
 
-        memset(&r, 0, sizeof(r));
-        r.op.cmd = XENPF_get_symbol;
-        r.op.interface_version = XENPF_INTERFACE_VERSION;
+        memset(r, 0, sizeof(*r));
+        r->op.cmd = XENPF_get_symbol;
+        r->op.interface_version = XENPF_INTERFACE_VERSION;
         sym->symnum = number;
         sym->namelen = NAME_BYTES;
-        set_xen_guest_handle(sym->name, r.name);
-        rc = call(ctx, &r.op);
+        set_xen_guest_handle(sym->name, r->name);
+        rc = call(ctx, &r->op);
         if (rc)
             return rc;
         if (!sym->namelen)
             break;
-        r.name[NAME_BYTES - 1] = '\0';
-        if (strchr("tTwW", sym->type) && !symtab_add(t, sym->address, 0, r.name, NULL, true))
+        r->name[NAME_BYTES - 1] = '\0';
+        if (strchr("tTwW", sym->type) && !symtab_add(t, sym->address, 0, r->name, NULL, true))
             return -ENOMEM;
     }
     symtab_sort(t);

@@ -13,7 +13,12 @@
  */
 typedef int hv_platform_op(void *ctx, void *op);
 
-/* Add them to t and sort it: 0, or the negative errno of the call that failed. */
-int hv_symbols_read(struct symtab *t, hv_platform_op *call, void *ctx);
+#define HV_SYMBOLS_MEMORY 1024u
+
+/*
+ * Add them to t and sort it: 0, or the negative errno of the call that failed.  `memory` is
+ * HV_SYMBOLS_MEMORY bytes, 8-aligned, that the hypervisor can use (locked; privcmd's).
+ */
+int hv_symbols_read(struct symtab *t, hv_platform_op *call, void *ctx, void *memory);
 
 #endif

@@ -98,6 +98,8 @@ void ioapic_init(const struct acpi_info *acpi);
 bool ioapic_has(uint32_t gsi);
 /* Write a line's entry, masked or not; destination is the boot CPU. */
 void ioapic_route(uint32_t gsi, const struct ioapic_line *line, bool masked);
+/* The same as an NMI on all CPUs. */
+void ioapic_route_nmi(uint32_t gsi);
 void ioapic_mask(uint32_t gsi);
 void ioapic_unmask(uint32_t gsi);
 /* A register of the IO-APIC at a machine address, as PHYSDEVOP_apic_read has it. */

@@ -196,8 +196,8 @@ struct radon_sites_read {
 /* ------------------------------------------------------------------ timer samples */
 /*
  * Samples of what the CPUs run, as events profile_* in the own rings (which must be on, with those
- * events).  A CPU's samples are not evenly spaced: each waits between 7/8 and 9/8 of 1/hz, so that
- * they do not keep step with a tick of the guest.
+ * events).  They do not keep step with a tick of the guest: their period is a prime of the PIT's, or
+ * with a timer each is up to 1/8 of the period early or late.
  *
  * A sample is a record profile_sample and, behind it on that CPU, its records profile_word: what the
  * word is (enum radon_profile_word), and the word.  Where a field below is 0 those words are missing,
@@ -212,9 +212,18 @@ struct radon_profile_control {
     uint64_t task;         /* where the guest kernel has the pointer to the running task: offset from
                               its GS base */
     uint32_t task_words[4];/* 64-bit words of that task to record: offsets in bytes + 1; 0 = none */
+    uint32_t source;       /* enum radon_profile_source; written back: which one it is */
+    uint32_t reserved;
     uint32_t user_frames;  /* of the user's stack, followed by rbp, 0..64 */
     uint32_t user_rbp;     /* where the guest kernel keeps the user's rbp: bytes below the top of its
                               stack (stack_switch); 0 = follow it only while the user runs */
+};
+
+enum radon_profile_source {
+    RADON_PROFILE_ANY = 0,   /* NMIs where the machine can */
+    RADON_PROFILE_NMI = 1,   /* the PIT's, on all CPUs at once: the hypervisor is seen where it is */
+    RADON_PROFILE_TIMER = 2, /* the CPUs' own timers: what is due in the hypervisor is put down to the
+                                entry that ends then; iret is not seen */
 };
 
 enum radon_profile_mode {  /* of a sample */
@@ -225,6 +234,8 @@ enum radon_profile_mode {  /* of a sample */
     RADON_PROFILE_IDLE = 3,
 };
 
+#define RADON_PROFILE_NO_NUMBER 0xffffffu /* of the entry: not known */
+
 enum radon_profile_word {  /* bits 0-7 of `what`; the rest, shifted down: */
     RADON_PROFILE_STACK = 0, /* guest kernel's stack: bytes above the sample's rsp */
     RADON_PROFILE_RBP = 1,   /* 0; the register */
@@ -232,6 +243,7 @@ enum radon_profile_word {  /* bits 0-7 of `what`; the rest, shifted down: */
     RADON_PROFILE_CALLER = 3,/* frame of the user's stack: 0 is where the user is, or was when it
                                 entered the guest kernel */
     RADON_PROFILE_HV_RIP = 4,/* 0; where in the hypervisor the CPU was */
+    RADON_PROFILE_MISSED = 5,/* 0; how many ticks more came before the sample could be recorded */
 };
 
 /* ------------------------------------------------------------------ fast handlers */

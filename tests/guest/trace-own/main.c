@@ -50,8 +50,15 @@ static struct {
     unsigned int versions, exits, bounces, irets, faults, traps, lost, lost_records, others;
     uint64_t result, bounce_rip, iret_rip, fault_address, last_tsc;
     uint32_t bounce_number;
-    unsigned int records;
+    unsigned int records, of[NR_EVENTS];
+    uint64_t words[NR_EVENTS][4];   /* data of the last of each */
 } seen;
+
+static const uint32_t numbers[NR_EVENTS] = {
+#define EVENT(name, id, fields, text) id,
+#define EVENT_VAR(name, id, text) id,
+#include "../../../tracing/events.def"
+};
 
 /* ------------------------------------------------------------------ calls */
 
@@ -135,8 +142,13 @@ static uint64_t word64(const uint32_t *p)
     return p[0] | (uint64_t)p[1] << 32;
 }
 
-static void note(uint32_t event, const uint32_t *p)
+static void note(uint32_t event, const uint32_t *p, uint32_t bytes)
 {
+    for (unsigned int e = 0; e < NR_EVENTS; e++)
+        if (numbers[e] == event) {
+            seen.of[e]++;
+            memcpy(seen.words[e], p, bytes);
+        }
     switch (event) {
     case TRC_PV_HYPERCALL_V2:
         seen.versions += (p[0] & 0xfffff) == __HYPERVISOR_xen_version;
@@ -181,7 +193,7 @@ static uint32_t read_record(const uint32_t *p)
             check(!"time stamps rise");
         seen.last_tsc = word64(p + 1);
         seen.records++;
-        note(TRC_HD_TO_EVENT(*p), p + words);
+        note(TRC_HD_TO_EVENT(*p), p + words, 4 * TRC_HD_EXTRA(*p));
     }
     return 4 * (words + TRC_HD_EXTRA(*p));
 }
@@ -258,6 +270,55 @@ static void each_event(void)
     versions(3);
     drain();
     check_eq(seen.records, 0);
+}
+
+/* What is not an entry; nothing is printed in between. */
+static void other_events(void)
+{
+    struct multicall_entry calls[2] = { { .op = __HYPERVISOR_xen_version, .args = { XENVER_version } },
+                                        { .op = 999 } };
+    long port = event_bind_ipi(0), virq = event_bind_virq(VIRQ_TIMER, 0);
+    uint64_t deadline;
+
+    test_case("sub-calls, operations, flushes, events, timers, upcalls");
+    event_mask((unsigned int)port);
+    want_nothing();
+    for (unsigned int e = 0; e < NR_EVENTS; e++)
+        want(e);
+    start(RADON_TRACE_STREAM);
+    drain();
+    hyp_multicall(calls, 2);
+    mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0, 0);
+    mmuext(MMUEXT_INVLPG_LOCAL, RING_AT, 0);
+    event_send((unsigned int)port);
+    events_enable();
+    deadline = time_now() + 100000;
+    hyp_set_timer_op(deadline);
+    wait_for(ktest_event_count[virq], 1000000000);
+    events_disable();
+    start(RADON_TRACE_OFF);
+    drain();
+    check_eq(seen.lost, 0);
+    check_eq(seen.of[EV_pv_subcall], 2);
+    check_eq(seen.of[EV_exit_subcall], 2);
+    check_eq((uint32_t)seen.words[EV_exit_subcall][0], 999);
+    check_eq(word64((uint32_t *)seen.words[EV_exit_subcall] + 1), -XEN_ENOSYS);
+    check_eq(seen.of[EV_operation], 2);
+    check_eq(seen.words[EV_operation][0], __HYPERVISOR_mmuext_op | (uint64_t)MMUEXT_INVLPG_LOCAL << 32);
+    check_eq(seen.words[EV_operation][1], RING_AT);
+    check_eq(seen.of[EV_tlb_flush], 2);
+    check_eq(seen.words[EV_tlb_flush][0], 1);
+    check_eq(seen.words[EV_tlb_flush][1], RING_AT);
+    check_eq(seen.of[EV_event_send], 1);
+    check_eq(seen.words[EV_event_send][0], port);
+    check_eq(seen.of[EV_timer_set], 1);
+    check_eq(word64((uint32_t *)seen.words[EV_timer_set] + 1), deadline);
+    check_eq(seen.of[EV_timer_fire], 1);
+    check(seen.of[EV_event_virq] >= 1);
+    check(seen.of[EV_event_upcall] >= 1);
+    check(seen.of[EV_interrupt_enter] >= 1);
+    check_eq(event_close((unsigned int)port), 0);
+    check_eq(event_close((unsigned int)virq), 0);
 }
 
 static void filters(void)
@@ -479,6 +540,7 @@ void test_main(void)
     check_eq(start(RADON_TRACE_STREAM), 0);
     map_ring(PAGES);
     each_event();
+    other_events();
     filters();
     beside_xens();
     slow_reader();
