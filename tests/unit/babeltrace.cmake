@@ -9,3 +9,8 @@ set_target_properties(make_recording PROPERTIES
 add_test(NAME babeltrace COMMAND python3 tests/tracing/test_babeltrace.py ${CMAKE_BINARY_DIR}
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 set_tests_properties(babeltrace PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+
+# The analyses for Trace Compass.
+add_test(NAME tracecompass COMMAND python3 tests/tracing/test_tracecompass.py ${CMAKE_BINARY_DIR}
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(tracecompass PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
