@@ -11,6 +11,7 @@ from .paths import BUILD, ROOT
 DISPATCHER = os.path.join(ROOT, "guest", "dom0", "radon")
 INSIDE = "/usr/bin/"
 FOLDERS = ("tracing", "fastpath")
+LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 PLUGINS = "/usr/lib/x86_64-linux-gnu/babeltrace2/plugins/"
 
 
@@ -32,4 +33,6 @@ def everything():
     adds = [(path, INSIDE + os.path.basename(path)) for path in sorted(found)]
     plugins = glob.glob(os.path.join(BUILD, "tracing", "babeltrace-plugin-*.so"))
     adds += [(path, PLUGINS + os.path.basename(path)) for path in sorted(plugins)]
+    libraries = glob.glob(os.path.join(BUILD, "tracing", "libradon-*.so"))
+    adds += [(path, LIBRARIES + os.path.basename(path)) for path in sorted(libraries)]
     return adds + [(DISPATCHER, INSIDE + "radon")]

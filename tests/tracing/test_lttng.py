@@ -152,7 +152,7 @@ class Lttng(unittest.TestCase):
 if __name__ == "__main__":
     BUILD = test_babeltrace.BUILD = os.path.abspath(sys.argv.pop(1))
     if not all(map(shutil.which, ("babeltrace2", "lttng", "lttng-sessiond"))) or \
-            not os.path.exists(os.path.join(BUILD, "tracing", "radon-lttng.so")):
+            not os.path.exists(os.path.join(BUILD, "tracing", "libradon-lttng.so")):
         print("skipped: lttng-tools, babeltrace2 or the provider is not there")
         sys.exit(77)
     unittest.main()

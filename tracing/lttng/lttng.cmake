@@ -10,7 +10,7 @@ if(LTTNG_UST_INCLUDE AND LTTNG_UST_LIBRARY)
         ${CMAKE_SOURCE_DIR}/tracing ${CMAKE_SOURCE_DIR}/hv/include ${LTTNG_UST_INCLUDE})
     target_compile_options(radon-lttng PRIVATE -std=gnu11 -Wall -Wextra -Werror)
     target_link_libraries(radon-lttng PRIVATE ${LTTNG_UST_LIBRARY} ${CMAKE_DL_LIBS})
-    set_target_properties(radon-lttng PROPERTIES PREFIX ""
+    set_target_properties(radon-lttng PROPERTIES
         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
 
     add_executable(radon-relay tracing/lttng/relay.c tracing/lttng/sorter.c)

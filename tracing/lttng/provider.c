@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * radon-lttng.so: the tracepoints, and the clock that gives them the time of the record.
+ * libradon-lttng.so: the tracepoints, and the clock that gives them the time of the record.
  *
  * LTTng stamps an event when it is emitted.  A relayed one happened before; so this process reads
  * LTTng's clock, CLOCK_MONOTONIC, through a function that says when the record was made.

@@ -20,7 +20,7 @@ struct relayed {
     char text[TRACE_VALUES_MAX][TRACE_VALUE_MAX];   /* of values that have names */
 };
 
-#define RADON_LTTNG_OBJECT "radon-lttng.so"
+#define RADON_LTTNG_OBJECT "libradon-lttng.so"
 #define RADON_LTTNG_EMIT "radon_lttng_emit"
 /* Emit it as an event of provider "radon", at the time that it says; times never go back. */
 typedef void radon_lttng_emit_fn(const struct relayed *r);
