@@ -143,23 +143,32 @@ static void many_symbols_are_found(void **state)
 
 static void own_functions_are_found(void **state)
 {
+    static const char me[16] = "unit_symbols", other[16] = "another one";
     struct user_symbols *u = user_symbols_new();
     uint32_t pid = (uint32_t)getpid();
+    uint64_t here = (uint64_t)&own_functions_are_found;
     struct symbol_hit hit;
     int on_stack = 0;
 
     (void)state;
     assert_non_null(u);
-    assert_false(user_symbols_knows(u, pid, (uint64_t)&own_functions_are_found));
-    assert_int_equal(user_symbols_note(u, pid), 0);
-    assert_true(user_symbols_lookup(u, pid, (uint64_t)&own_functions_are_found + 3, &hit));
+    assert_false(user_symbols_knows(u, pid, me, here));
+    assert_int_equal(user_symbols_note(u, pid, me), 0);
+    assert_true(user_symbols_lookup(u, pid, me, here + 3, &hit));
     assert_string_equal(hit.name, "own_functions_are_found");
     assert_string_equal(hit.module, "unit_symbols");
     assert_int_equal(hit.offset, 3);
-    assert_true(user_symbols_lookup(u, pid, (uint64_t)&getpid, &hit)); /* or the PLT's entry */
-    assert_false(user_symbols_lookup(u, pid, (uint64_t)&on_stack, &hit));
-    assert_false(user_symbols_lookup(u, pid + 1, (uint64_t)&own_functions_are_found, &hit));
-    assert_int_equal(user_symbols_note(u, 0x7ffffff0), -ENOENT);
+    assert_false(user_symbols_lookup(u, pid, me, (uint64_t)&on_stack, &hit));
+    assert_false(user_symbols_lookup(u, pid + 1, me, here, &hit));
+    assert_false(user_symbols_lookup(u, pid, other, here, &hit)); /* before or after exec */
+    assert_int_equal(user_symbols_note(u, 0x7ffffff0, other), -ENOENT);
+    assert_false(user_symbols_knows(u, 0x7ffffff0, other, here));
+    /* Gone, but of the same name. */
+    assert_int_equal(user_symbols_note(u, 0x7ffffff1, me), -ENOENT);
+    assert_true(user_symbols_knows(u, 0x7ffffff1, me, here));
+    assert_false(user_symbols_knows(u, 0x7ffffff1, me, (uint64_t)&on_stack));
+    while (user_symbols_note(u, pid, me) != -EAGAIN)
+        ; /* not for ever */
     user_symbols_free(u);
 }
 

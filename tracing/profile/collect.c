@@ -143,6 +143,14 @@ static bool has_error_code(uint32_t vector)
     return vector < 32 && (0x60227d00u >> vector & 1);
 }
 
+/* Whether rip is where the kernel is entered: its tables say that nothing is known of the stack. */
+static bool at_handler(const struct kernel *k, uint64_t rip)
+{
+    const struct orc_entry *e = orc_find(&k->orc, rip);
+
+    return !e || orc_is_entry(e);
+}
+
 /*
  * Where unwinding begins: v is filled in.  False: there is no guest kernel below, since the entry came
  * from the user.
@@ -169,6 +177,8 @@ static bool begin_view(const struct collector *c, const struct collecting *s, st
     if (s->rip < k->text_start)
         return false;
     if (s->mode != RADON_PROFILE_HYPERVISOR || (s->entry & 0xff) == RADON_SITE_HYPERCALL)
+        return true;
+    if (!at_handler(k, s->rip)) /* the entry was dealt with, and the guest goes on */
         return true;
     /* At a handler's first instruction: rcx, r11, [error code], rip, cs, rflags, rsp, ss. */
     at = s->rsp + 16 + 8 * ((s->entry & 0xff) == RADON_SITE_PAGE_FAULT ||
@@ -218,13 +228,23 @@ static enum stack_how push_kernel_stack(struct collector *c, struct building *b,
 
 /* ------------------------------------------------------------------ the user */
 
-/* A frame of process pid; false if its address is not of code that is known. */
-static bool push_user(struct collector *c, struct building *b, uint32_t pid, uint64_t ip,
-                      bool is_return)
+static uint32_t pid_of(const struct collecting *s)
+{
+    return (uint32_t)s->task[WORD_TGID];
+}
+
+static const char *comm_of(const struct collecting *s)
+{
+    return (const char *)&s->task[WORD_COMM];
+}
+
+/* A frame of the running process; false if its address is not of code that is known. */
+static bool push_user(struct collector *c, struct building *b, const struct collecting *s,
+                      uint64_t ip, bool is_return)
 {
     struct symbol_hit hit;
 
-    if (!user_symbols_lookup(c->users, pid, ip - is_return, &hit))
+    if (!user_symbols_lookup(c->users, pid_of(s), comm_of(s), ip - is_return, &hit))
         return false;
     if (*hit.name)
         push(c, b, FRAME_USER, hit.name, hit.module);
@@ -233,8 +253,7 @@ static bool push_user(struct collector *c, struct building *b, uint32_t pid, uin
     return true;
 }
 
-static void push_users(struct collector *c, struct building *b, const struct collecting *s,
-                       uint32_t pid)
+static void push_users(struct collector *c, struct building *b, const struct collecting *s)
 {
     if (!s->nr_callers)
         return;
@@ -242,15 +261,15 @@ static void push_users(struct collector *c, struct building *b, const struct col
         push_address(c, b, FRAME_USER, s->caller[0], "domain");
         return;
     }
-    if (pid && !user_symbols_knows(c->users, pid, s->caller[0]))
-        user_symbols_note(c->users, pid);
-    if (!push_user(c, b, pid, s->caller[0], false)) {
+    if (pid_of(s) && !user_symbols_knows(c->users, pid_of(s), comm_of(s), s->caller[0]))
+        user_symbols_note(c->users, pid_of(s), comm_of(s));
+    if (!push_user(c, b, s, s->caller[0], false)) {
         c->unknown_users++;
         push(c, b, FRAME_USER, "[unknown]", "");
         return;
     }
     for (uint32_t i = 1; i < s->nr_callers; i++)
-        if (!push_user(c, b, pid, s->caller[i], true))
+        if (!push_user(c, b, s, s->caller[i], true))
             break;
 }
 
@@ -275,7 +294,7 @@ static void keep(struct collector *c, struct building *b, const struct sample *s
 static const char *root_name(const struct collecting *s, char buf[32])
 {
     memset(buf, 0, 32);
-    memcpy(buf, &s->task[WORD_COMM], 16);
+    memcpy(buf, comm_of(s), 16);
     if (s->domain)
         snprintf(buf, 32, "domain-%u", s->domain);
     else if (!*buf)
@@ -288,12 +307,11 @@ static void close_sample(struct collector *c, unsigned int cpu, struct collectin
     struct building b = { .nr = 0 };
     struct sample sample = { .tsc = s->tsc, .rip = s->rip, .cpu = cpu, .vcpu = s->vcpu,
                              .domain = s->domain, .weight = 1 + s->missed, .how = STACK_USER };
-    uint32_t pid;
     char buf[32];
 
     s->open = false;
     sample.tid = (uint32_t)s->task[WORD_PIDS];
-    pid = sample.pid = (uint32_t)s->task[WORD_TGID];
+    sample.pid = pid_of(s);
     if (s->mode == RADON_PROFILE_IDLE) {
         sample.how = STACK_IDLE;
         keep(c, &b, &sample, "idle");
@@ -303,7 +321,7 @@ static void close_sample(struct collector *c, unsigned int cpu, struct collectin
         push_hypervisor(c, &b, s);
     if (s->mode != RADON_PROFILE_USER)
         sample.how = push_kernel_stack(c, &b, s);
-    push_users(c, &b, s, pid);
+    push_users(c, &b, s);
     keep(c, &b, &sample, root_name(s, buf));
 }
 

@@ -52,6 +52,12 @@ enum unwind_end {
     UNWIND_DEEP,                /* more frames than there is room for */
 };
 
+/* Whether an entry says that nothing is known of the stack: entry code. */
+static inline bool orc_is_entry(const struct orc_entry *e)
+{
+    return !(e->regs & 15);
+}
+
 /* The entry for an address; NULL if there is none. */
 const struct orc_entry *orc_find(const struct orc_tables *t, uint64_t ip);
 

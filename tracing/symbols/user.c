@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TIMES_MAX 32 /* that a process is noted: code of no file must not make us do it forever */
+
 struct file {
     char *path;
     int status;                 /* of elf_symbols_read() */
@@ -14,6 +16,8 @@ struct file {
 
 struct process {
     uint32_t pid;
+    uint32_t like;              /* of the same name, for one that was gone; else 0 */
+    char comm[16];
     struct process_maps maps;
 };
 
@@ -43,44 +47,73 @@ void user_symbols_free(struct user_symbols *u)
     free(u);
 }
 
-int user_symbols_note(struct user_symbols *u, uint32_t pid)
+/* The process of that name that was noted last; 0 if there is none. */
+static uint32_t find_name(const struct user_symbols *u, const char comm[16])
 {
-    struct process_maps maps;
-    struct process *bigger;
-    char path[32];
-    int rc;
-
-    snprintf(path, sizeof(path), "/proc/%u/maps", pid);
-    rc = process_maps_read(&maps, path);
-    if (rc)
-        return rc;
-    bigger = realloc(u->process, (u->nr_processes + 1) * sizeof(*bigger));
-    if (!bigger) {
-        process_maps_free(&maps);
-        return -ENOMEM;
-    }
-    u->process = bigger;
-    u->process[u->nr_processes++] = (struct process){ pid, maps };
+    for (size_t i = u->nr_processes; i--;)
+        if (!u->process[i].like && !memcmp(u->process[i].comm, comm, 16))
+            return u->process[i].pid;
     return 0;
 }
 
-static const struct mapping *find(const struct user_symbols *u, uint32_t pid, uint64_t address)
+int user_symbols_note(struct user_symbols *u, uint32_t pid, const char comm[16])
 {
-    for (size_t i = u->nr_processes; i--;) {
-        const struct mapping *map;
+    struct process p = { .pid = pid }, *bigger;
+    char path[32];
+    int rc;
 
-        if (u->process[i].pid != pid)
-            continue;
-        map = process_maps_find(&u->process[i].maps, address);
-        if (map)
-            return map;
+    for (size_t i = 0, times = 0; i < u->nr_processes; i++)
+        if (u->process[i].pid == pid && ++times == TIMES_MAX)
+            return -EAGAIN;
+    memcpy(p.comm, comm, sizeof(p.comm));
+    snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+    rc = process_maps_read(&p.maps, path);
+    if (!rc && !p.maps.nr) /* a zombie has a file, and nothing in it */
+        rc = -ENOENT;
+    if (rc)
+        p.like = find_name(u, comm);
+    if (rc && !p.like)
+        return rc;
+    bigger = realloc(u->process, (u->nr_processes + 1) * sizeof(*bigger));
+    if (!bigger) {
+        process_maps_free(&p.maps);
+        return -ENOMEM;
     }
-    return NULL;
+    u->process = bigger;
+    u->process[u->nr_processes++] = p;
+    return rc;
 }
 
-bool user_symbols_knows(const struct user_symbols *u, uint32_t pid, uint64_t address)
+/* What pid had mapped there when it was noted under that name; NULL comm: under any. */
+static const struct mapping *find_own(const struct user_symbols *u, uint32_t pid,
+                                      const char *comm, uint64_t address)
 {
-    return find(u, pid, address) != NULL;
+    const struct mapping *map = NULL;
+
+    for (size_t i = u->nr_processes; i-- && !map;) {
+        const struct process *p = &u->process[i];
+
+        if (p->pid == pid && !p->like && (!comm || !memcmp(p->comm, comm, sizeof(p->comm))))
+            map = process_maps_find(&p->maps, address);
+    }
+    return map;
+}
+
+static const struct mapping *find(const struct user_symbols *u, uint32_t pid, const char comm[16],
+                                  uint64_t address)
+{
+    const struct mapping *map = find_own(u, pid, comm, address);
+
+    for (size_t i = u->nr_processes; i-- && !map;)
+        if (u->process[i].pid == pid && u->process[i].like)
+            map = find_own(u, u->process[i].like, comm, address);
+    return map;
+}
+
+bool user_symbols_knows(const struct user_symbols *u, uint32_t pid, const char comm[16],
+                        uint64_t address)
+{
+    return find(u, pid, comm, address) != NULL;
 }
 
 /* The symbols of that file, read when it is asked for first; NULL without memory. */
@@ -108,10 +141,10 @@ static struct file *file_of(struct user_symbols *u, const char *path)
     return f;
 }
 
-bool user_symbols_lookup(struct user_symbols *u, uint32_t pid, uint64_t address,
-                         struct symbol_hit *hit)
+bool user_symbols_lookup(struct user_symbols *u, uint32_t pid, const char comm[16],
+                         uint64_t address, struct symbol_hit *hit)
 {
-    const struct mapping *map = find(u, pid, address);
+    const struct mapping *map = find(u, pid, comm, address);
     struct file *f;
     uint64_t offset;
 
