@@ -80,22 +80,37 @@ def _range(lines):
     return min(ratios) / 1.15, max(ratios) * 1.15
 
 
+def head(document, path, height):
+    """The settings that every drawing has; height in points."""
+    size = {"points": height, "inches": height / 100, "pixels": height * 3 // 2}
+    return "\n".join(["set terminal " + TERMINALS[_parts(path)[1]] % size,
+                      "set output " + _quoted(os.path.basename(path)),
+                      "data = " + _quoted(os.path.basename(data_path(path))),
+                      "caption = " + _quoted(_caption(document)), ""])
+
+
 def script(document, path, lines):
     """The settings of this drawing, then the template."""
-    height = 130 + 19 * len(lines)
-    size = {"points": height, "inches": height / 100, "pixels": height * 3 // 2}
     shown = [name for i, name in enumerate(SERIES) if any(line[2 + i] != "NaN" for line in lines)]
     with open(TEMPLATE, encoding="utf-8") as file:
         template = file.read()
-    return "\n".join([
-        "set terminal " + TERMINALS[_parts(path)[1]] % size,
-        "set output " + _quoted(os.path.basename(path)),
-        "data = " + _quoted(os.path.basename(data_path(path))),
+    return head(document, path, 130 + 19 * len(lines)) + "\n".join([
         "rows = %d" % len(lines),
         "low = %.6g; high = %.6g" % _range(lines),
-        "caption = " + _quoted(_caption(document)),
         *("have_%s = %d" % (name, name in shown) for name in SERIES),
         template])
+
+
+def run(path, text):
+    """Has gnuplot draw path by the script text, which stays beside it."""
+    gp = _parts(path)[0] + ".gp"
+    with open(gp, "w", encoding="utf-8") as file:
+        file.write(text)
+    directory = os.path.dirname(os.path.abspath(path))
+    done = subprocess.run(["gnuplot", os.path.basename(gp)], cwd=directory, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0 or not os.path.exists(path) or not os.path.getsize(path):
+        raise RunError("gnuplot failed on %s: %s" % (gp, done.stdout.strip() or "no drawing"))
 
 
 def draw(document, path):
@@ -108,11 +123,4 @@ def draw(document, path):
         writer.writerow(["place", "row"] + ["%s_time_ratio" % name for name in SERIES]
                         + ["xen_2003_time_ratio"])
         writer.writerows(lines)
-    gp = _parts(path)[0] + ".gp"
-    with open(gp, "w", encoding="utf-8") as file:
-        file.write(script(document, path, lines))
-    directory = os.path.dirname(os.path.abspath(path))
-    done = subprocess.run(["gnuplot", os.path.basename(gp)], cwd=directory, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0 or not os.path.exists(path) or not os.path.getsize(path):
-        raise RunError("gnuplot failed on %s: %s" % (gp, done.stdout.strip() or "no drawing"))
+    run(path, script(document, path, lines))

@@ -11,7 +11,11 @@ add_executable(rbench-tiny bench/src/tiny.c)
 # The version and not the revision: a commit elsewhere must not change the program that measures.
 target_compile_definitions(rbench PRIVATE _GNU_SOURCE RADON_VERSION="${PROJECT_VERSION}")
 target_link_libraries(rbench PRIVATE pfm)
-foreach(program rbench rbench-tiny)
+# Sets up what the rows of `--rows tracing` compare.
+add_executable(rbench-sites bench/src/sites.c)
+target_include_directories(rbench-sites PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/hv/include)
+target_link_libraries(rbench-sites PRIVATE radon_xen)
+foreach(program rbench rbench-tiny rbench-sites)
     target_compile_options(${program} PRIVATE -std=gnu11 -Wall -Wextra -Werror -O2)
     target_link_options(${program} PRIVATE -static -s)
     set_target_properties(${program} PROPERTIES

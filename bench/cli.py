@@ -12,7 +12,7 @@ from guest.machine.errors import EXIT_FAILED, EXIT_OK, RadonError, UsageError
 from guest.machine.options import Parser
 from guest.machine.request import positive, size_mib
 
-from . import compare, document as doc, measure, outputs, programs, provenance, report, table
+from . import compare, document as doc, measure, outputs, programs, provenance, report, table, tracing
 
 DEFAULT_COLUMNS = "native,radon,xen"
 ALL_COLUMNS = "native,radon,xen,emulation"
@@ -24,6 +24,7 @@ EPILOG = """examples:
   ./radon bench --clock tcg --repeat 5 --json wall.json --plot wall.svg
   ./radon bench compare before.json after.json --fail-on 5%
   ./radon bench report results/instr.json
+  ./radon bench --rows tracing --plot tracing.svg
   ./radon bench --list                     the rows and what they measure
 
 Columns: native Linux, Radon, Debian's Xen 4.17, emulation (QEMU inside native Linux; slow). Each
@@ -45,7 +46,8 @@ def parser():
     add("--quick", action="store_true", help="fewer samples of each row, one boot of each column")
     add("--on", metavar="LIST", default=DEFAULT_COLUMNS,
         help="columns (%s), or all; default %s" % (ALL_COLUMNS, DEFAULT_COLUMNS))
-    add("--rows", metavar="LIST", default="", help="rows by id; default all")
+    add("--rows", metavar="LIST", default="",
+        help="rows by id; default all; or the group tracing: what observing costs, on Radon and Xen")
     add("--clock", choices=sorted(qemu.CLOCKS), default="instr",
         help="instr: one instruction is one nanosecond (default); tcg, kvm: wall time")
     add("--repeat", metavar="N", type=count,
@@ -91,6 +93,11 @@ def repeats_of(options, names):
     return {name: 1 if name == "emulation" else number for name in names}
 
 
+def jobs_of(options):
+    """Machines at a time."""
+    return options.jobs or (2 if options.clock == "instr" else 1)
+
+
 def new_document(options, argv, rows, names):
     """The document before anything was measured."""
     spec = measure.make_spec(names[0], options, rows)
@@ -122,8 +129,7 @@ def measure_all(options, document, names):
         except RadonError as error:
             reasons[name] = str(error)
     able = {name: specs[name] for name in names if name not in reasons}
-    jobs = options.jobs or (2 if options.clock == "instr" else 1)
-    runs = measure.run_columns(able, repeats_of(options, able), jobs)
+    runs = measure.run_columns(able, repeats_of(options, able), jobs_of(options))
     for name in names:
         column = {"name": name, "letter": doc.LETTERS[name], "reason": reasons.get(name, ""),
                   "rbench": specs[name].command, "argv": [], "files": {},
@@ -135,6 +141,10 @@ def measure_all(options, document, names):
 
 def run(options, argv):
     names = check(options)
+    if options.rows == tracing.GROUP:
+        repeat = options.repeat or (1 if options.quick else REPEATS[options.clock])
+        return tracing.main(options, lambda rows, on: new_document(options, argv, rows, [on]),
+                            jobs_of(options), repeat)
     programs.ensure()
     rows = programs.choose_rows(programs.list_rows(), options.rows)
     document = measure_all(options, new_document(options, argv, rows, names), names)

@@ -46,7 +46,7 @@ def _quartile_spread(values):
     return 100 * (high - low) / abs(middle) if middle else 0.0
 
 
-def _column_value(row, column):
+def column_value(row, column):
     """The row's figure in one column: {"median": ...}, or {"failed": reason}."""
     values = []
     for run in column["runs"]:
@@ -64,7 +64,7 @@ def _column_value(row, column):
 
 
 def _result(row, document):
-    values = {column["name"]: _column_value(row, column) for column in document["columns"]}
+    values = {column["name"]: column_value(row, column) for column in document["columns"]}
     times = {name: value["time_ns"] for name, value in values.items() if "time_ns" in value}
     base = times.get("native")
     ratios = {name: time / base for name, time in times.items()

@@ -11,12 +11,13 @@ from guest.machine.paths import BUILD
 
 RBENCH = os.path.join(BUILD, "bench", "rbench")
 TINY = os.path.join(BUILD, "bench", "rbench-tiny")
-TARGETS = ("rbench", "rbench-tiny")
+SITES = os.path.join(BUILD, "bench", "rbench-sites")
+TARGETS = ("rbench", "rbench-tiny", "rbench-sites")
 INSIDE = "/bench/"  # where they are in the machine
 
 
 def ensure():
-    """Both programs are there and newer than their sources."""
+    """All programs are there and newer than their sources."""
     for target in TARGETS:
         build.build_tree(target=target)
 

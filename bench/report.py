@@ -6,7 +6,7 @@ import shlex
 from guest.machine.errors import EXIT_FAILED, EXIT_OK
 from guest.machine.options import Parser
 
-from . import document as doc, outputs
+from . import document as doc, outputs, tracing, tracing_document
 from .table import align, render
 
 
@@ -54,6 +54,12 @@ def events(document):
 def main(argv):
     options = parser().parse_args(argv)
     outputs.check("", options.csv, options.plot)
+    if tracing_document.is_one(options.document):
+        document = tracing_document.load(options.document)
+        options.json = ""
+        status = tracing.show(document)
+        tracing.save(document, options)
+        return status
     document = doc.load(options.document)
     print(render(document))
     print()

@@ -12,7 +12,7 @@ from .errors import RunError
 from .paths import note
 
 # Where a package is looked for: a command in PATH, or a file by pattern (begins with "/").
-# Jobs: build (the hypervisor), run (a machine), xen (that column), dom0 (Debian's root), test, bench.
+# Jobs: build (the hypervisor), run (a machine), xen (that column), dom0 (Debian's root), trace (rows of the bench), test, bench.
 TABLE = """
 gcc                       gcc                                        build,run  compiler of everything that is C
 libc6-dev                 /usr/lib/x86_64-linux-gnu/libc.a           build,run  static programs for the machine
@@ -49,7 +49,7 @@ mtools                    mformat                                    test       
 cppcheck                  cppcheck                                   test       static analysis
 scdoc                     scdoc                                      test       makes the manual page
 stress-ng                 stress-ng                                  test       load for Debian's kernel
-xen-utils-4.17            /usr/lib/xen-4.17/bin/xentrace             test       records traces in domain 0
+xen-utils-4.17            /usr/lib/xen-4.17/bin/xentrace             test,trace records traces in domain 0
 xen-utils-common          xenalyze                                   test       second opinion of the recordings
 mmdebstrap                mmdebstrap                                 dom0       makes the root of a Debian domain 0
 e2fsprogs                 /sbin/mke2fs                               dom0       puts it into a file system

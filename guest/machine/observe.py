@@ -26,7 +26,7 @@ Exit: the tool's status, which is the command's where that failed; 1 the machine
 
 def bring_back(spec, path):
     """Has what the tool writes come to path on the host; where it is to write it in the machine."""
-    inside = "/tmp/" + (os.path.basename(path) or "out")
+    inside = "/run/" + (os.path.basename(path) or "out")
     spec.gets = spec.gets + [(inside, path)]
     return inside
 

@@ -30,7 +30,7 @@ RULES = {
     "hv/include": ("hv/include", "fastpath/core", "tracing"),
     "hv": ("hv", "fastpath/core", "tracing"),
     "tracing": ("tracing", "hv/include/public"),
-    "bench": ("bench", "hv/include/public"),
+    "bench": ("bench", "tracing/xen", "hv/include/public"),
     "analysis": ("analysis", "hv/include/public"),
     "guest": ("guest", "hv/include/public"),
 }
