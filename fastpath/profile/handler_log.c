@@ -61,15 +61,16 @@ static unsigned int read_lines(FILE *f, const struct handler_options *o, struct 
 int handler_log(const struct handler_options *o)
 {
     const char *path = o->log ? o->log : PROF_FOLDER "/" LOG_NAME;
-    FILE *f = fopen(path, "re");
     struct table t;
     unsigned int bad;
+    FILE *f;
 
+    if (o->follow && o->format != TABLE_TEXT)
+        return handler_misuse("--follow is for text");
+    f = fopen(path, "re");
     if (!f)
         return handler_fail("%s: %s%s", path, strerror(errno),
                             errno == ENOENT ? " (radon-prof writes it)" : "");
-    if (o->follow && o->format != TABLE_TEXT)
-        return handler_misuse("--follow is for text");
     table_init(&t, o->format, "radon-handler-log", columns, sizeof(columns) / sizeof(columns[0]));
     bad = read_lines(f, o, &t);
     while (o->follow && !fflush(stdout)) {

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "table.h"
@@ -69,6 +70,8 @@ static uint64_t clock_ns(clockid_t clock)
 
 bool log_open(struct log *l, const char *path, uint64_t limit, bool echo)
 {
+    struct stat st;
+
     *l = (struct log){ .limit = limit, .echo = echo };
     if (!path)
         return true;
@@ -76,8 +79,7 @@ bool log_open(struct log *l, const char *path, uint64_t limit, bool echo)
     l->file = fopen(path, "ae");
     if (!l->file)
         return false;
-    fseek(l->file, 0, SEEK_END);
-    l->written = (uint64_t)ftell(l->file);
+    l->written = fstat(fileno(l->file), &st) ? 0 : (uint64_t)st.st_size;
     return true;
 }
 

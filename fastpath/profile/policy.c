@@ -31,7 +31,7 @@ void policy_default(struct policy *p)
 static bool exclude(struct policy *p, const char *value, char *error, size_t size)
 {
     if (p->nr_exclude == POLICY_EXCLUDED || strlen(value) >= sizeof(p->exclude[0]) || !*value) {
-        snprintf(error, size, "exclude: at most %u names of up to 95 characters", POLICY_EXCLUDED);
+        snprintf(error, size, "exclude: at most %d names of up to 95 characters", POLICY_EXCLUDED);
         return false;
     }
     strcpy(p->exclude[p->nr_exclude++], value);
