@@ -34,6 +34,7 @@ CHECKS = {
     "cppcheck": ["cppcheck", "--enable=warning,portability", "--std=c11", "--platform=unix64", "-j2",
                  "--quiet", "--error-exitcode=1", "--suppressions-list=tests/checks/cppcheck.txt",
                  "--max-configs=2", "-Ihv", "-Ihv/include", "-D__x86_64__", "-ifastpath/core/tests",
+                 "-ifastpath/handlers/examples",
                  "hv", "fastpath"],
 }
 

@@ -81,9 +81,9 @@ int handler_list(const struct handler_options *o)
     if (!handler_domain(o, RADON_DOMID_ANY, &domain))
         return EXIT_FAILED;
     b = handler_backend();
-    rc = op_list(b, domain, &list, &n);
+    rc = hv_list(b, domain, &list, &n);
     if (rc)
-        return handler_fail("listing handlers: %s", op_error(rc));
+        return handler_fail("listing handlers: %s", hv_error(rc));
     table_init(&t, o->format, "radon-handler-list", list_columns, LIST_COLUMNS);
     for (unsigned int i = 0; i < n; i++)
         list_row(&t, b, &list[i]);
@@ -175,7 +175,7 @@ static void show_evidence(struct table *t, const struct prof_backend *b,
     void *part;
     size_t bytes;
 
-    if (i->disagreed && !op_read(b, i->id, RADON_FAST_EVIDENCE,
+    if (i->disagreed && !hv_read(b, i->id, RADON_FAST_EVIDENCE,
                                  sizeof(struct radon_fast_evidence), &part, &bytes)) {
         if (bytes == sizeof(struct radon_fast_evidence))
             show_differences(t, part);
@@ -196,9 +196,9 @@ int handler_show(const struct handler_options *o)
 
     if (!b || !handler_number(o->word[0], &id))
         return EXIT_FAILED;
-    rc = op_find(b, id, &i);
+    rc = hv_find(b, id, &i);
     if (rc)
-        return handler_fail("handler %u: %s", id, op_error(rc));
+        return handler_fail("handler %u: %s", id, hv_error(rc));
     b->op(b->ctx, RADON_INFO, &info, sizeof(info));
     point = point_of(&i);
     table_init(&t, o->format, "radon-handler-show", show_columns, 2);
@@ -232,11 +232,11 @@ int handler_set(const struct handler_options *o, enum radon_fast_state state)
     uint32_t id;
 
     for (unsigned int i = 0; b && i < o->words; i++) {
-        int rc = handler_number(o->word[i], &id) ? op_control(b, id, state) : 1;
+        int rc = handler_number(o->word[i], &id) ? hv_control(b, id, state) : 1;
 
         if (rc < 0)
             handler_fail("handler %u: %s", id,
-                         rc == -22 ? "it is retired, which is for good" : op_error(rc));
+                         rc == -22 ? "it is retired, which is for good" : hv_error(rc));
         if (rc)
             status = EXIT_FAILED;
     }
@@ -251,11 +251,11 @@ int handler_switch(const struct handler_options *o, bool on)
 
     if (!handler_domain(o, RADON_DOMID_ANY, &domain))
         return EXIT_FAILED;
-    rc = op_switch(handler_backend(), domain, false, &is);
+    rc = hv_switch(handler_backend(), domain, false, &is);
     if (rc)
         return handler_fail("switching fast handlers %s: %s", on ? "on" : "off",
                             rc == -1 && on ? "the hypervisor was booted with fast=off"
-                                           : op_error(rc));
+                                           : hv_error(rc));
     if (is != on)
         return handler_fail("fast handlers stay %s: the machine's switch is off", is ? "on" : "off");
     return EXIT_DONE;

@@ -33,11 +33,11 @@ static bool fetch(const char *word, struct radon_fast_info *info, void **program
 
     if (!b || !handler_number(word, &id))
         return false;
-    rc = op_find(b, id, info);
+    rc = hv_find(b, id, info);
     if (!rc)
-        rc = op_read(b, id, RADON_FAST_PROGRAM, PROGRAM_MOST, program, bytes);
+        rc = hv_read(b, id, RADON_FAST_PROGRAM, PROGRAM_MOST, program, bytes);
     if (rc)
-        handler_fail("handler %u: %s", id, op_error(rc));
+        handler_fail("handler %u: %s", id, hv_error(rc));
     return !rc;
 }
 
@@ -90,7 +90,7 @@ int handler_dump_command(const struct handler_options *o)
         return dump_file(o, o->word[0]);
     if (!fetch(o->word[0], &info, &program, &bytes))
         return EXIT_FAILED;
-    if (op_read(handler_backend(), info.id, RADON_FAST_CODE, CODE_MOST, &code, &code_bytes))
+    if (hv_read(handler_backend(), info.id, RADON_FAST_CODE, CODE_MOST, &code, &code_bytes))
         code = NULL;
     status = dump_one(o, program, bytes, code_bytes ? code : NULL, code_bytes);
     free(program);
@@ -215,10 +215,10 @@ int handler_verify(const struct handler_options *o)
 static int load_one(const struct handler_options *o, uint16_t domain, const char *path,
                     const struct handler_file *f)
 {
-    static struct op_install in;
+    static struct hv_install in;
     int rc;
 
-    in = (struct op_install){
+    in = (struct hv_install){
         .domain = domain,
         .flags = f->flags | (o->now ? RADON_FAST_INSTALL_ACTIVE : 0),
         .agreements = o->now ? 0 : o->agreements,
@@ -231,7 +231,7 @@ static int load_one(const struct handler_options *o, uint16_t domain, const char
     };
     if (f->program_bytes > PROGRAM_MOST)
         return handler_fail("%s: a handler has at most %u instructions", path, FAST_MAX_INSNS);
-    rc = op_install(handler_backend(), &in);
+    rc = hv_install(handler_backend(), &in);
     if (!rc && in.refusal) {
         fprintf(stderr, "radon-handler: %s: %s", path, in.text);
         return EXIT_REFUSED;
@@ -240,7 +240,7 @@ static int load_one(const struct handler_options *o, uint16_t domain, const char
         return handler_fail("%s: a page of the guest kernel that it rests on is not as it was, or "
                             "somebody may write to it", path) ? EXIT_REFUSED : 0;
     if (rc)
-        return handler_fail("%s: %s", path, op_error(rc));
+        return handler_fail("%s: %s", path, hv_error(rc));
     printf("%u\n", in.id);
     return EXIT_DONE;
 }

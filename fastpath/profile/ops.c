@@ -10,7 +10,7 @@
 #define CHUNK (256u << 10)
 #define CAPTURE_MOST ((uint64_t)256 << 20)
 
-const char *op_error(int rc)
+const char *hv_error(int rc)
 {
     switch (-rc) {
     case ENOSYS:
@@ -30,7 +30,7 @@ const char *op_error(int rc)
     }
 }
 
-int op_list(const struct prof_backend *b, uint16_t domain, struct radon_fast_info **list,
+int hv_list(const struct prof_backend *b, uint16_t domain, struct radon_fast_info **list,
             unsigned int *n)
 {
     size_t bytes = LIST_ROOM * sizeof(**list);
@@ -71,11 +71,11 @@ int op_list(const struct prof_backend *b, uint16_t domain, struct radon_fast_inf
     return rc;
 }
 
-int op_find(const struct prof_backend *b, uint32_t id, struct radon_fast_info *info)
+int hv_find(const struct prof_backend *b, uint32_t id, struct radon_fast_info *info)
 {
     struct radon_fast_info *list;
     unsigned int n;
-    int rc = op_list(b, RADON_DOMID_ANY, &list, &n);
+    int rc = hv_list(b, RADON_DOMID_ANY, &list, &n);
 
     if (rc)
         return rc;
@@ -90,7 +90,7 @@ int op_find(const struct prof_backend *b, uint32_t id, struct radon_fast_info *i
     return rc;
 }
 
-int op_read(const struct prof_backend *b, uint32_t id, enum radon_fast_part part, size_t most,
+int hv_read(const struct prof_backend *b, uint32_t id, enum radon_fast_part part, size_t most,
             void **out, size_t *bytes)
 {
     void *buffer = b->buffer(b->ctx, most);
@@ -114,14 +114,14 @@ int op_read(const struct prof_backend *b, uint32_t id, enum radon_fast_part part
     return rc;
 }
 
-int op_control(const struct prof_backend *b, uint32_t id, enum radon_fast_state state)
+int hv_control(const struct prof_backend *b, uint32_t id, enum radon_fast_state state)
 {
     struct radon_fast_control op = { .id = id, .state = state };
 
     return b->op(b->ctx, RADON_FAST_CONTROL, &op, sizeof(op));
 }
 
-int op_switch(const struct prof_backend *b, uint16_t domain, bool get, bool *on)
+int hv_switch(const struct prof_backend *b, uint16_t domain, bool get, bool *on)
 {
     struct radon_fast_switch op = { .domain = domain, .get_only = get, .on = *on };
     int rc = b->op(b->ctx, RADON_FAST_SWITCH, &op, sizeof(op));
@@ -139,7 +139,7 @@ static size_t aligned(size_t bytes)
 }
 
 /* Everything that the call points to, in one buffer. */
-int op_install(const struct prof_backend *b, struct op_install *in)
+int hv_install(const struct prof_backend *b, struct hv_install *in)
 {
     size_t watches = in->nr_watches * sizeof(*in->watches);
     size_t tainted = in->nr_tainted * sizeof(*in->tainted);
@@ -183,30 +183,30 @@ int op_install(const struct prof_backend *b, struct op_install *in)
 
 /* ------------------------------------------------------------------ capture */
 
-int op_capture_start(const struct prof_backend *b, struct radon_capture_start *start)
+int hv_capture_start(const struct prof_backend *b, struct radon_capture_start *start)
 {
     return b->op(b->ctx, RADON_CAPTURE_START, start, sizeof(*start));
 }
 
-int op_capture_stop(const struct prof_backend *b, uint32_t id)
+int hv_capture_stop(const struct prof_backend *b, uint32_t id)
 {
     struct radon_capture_stop op = { .id = id };
 
     return b->op(b->ctx, RADON_CAPTURE_STOP, &op, sizeof(op));
 }
 
-int op_capture_state(const struct prof_backend *b, uint32_t id, struct radon_capture_read *state)
+int hv_capture_state(const struct prof_backend *b, uint32_t id, struct radon_capture_read *state)
 {
     *state = (struct radon_capture_read){ .id = id };
     return b->op(b->ctx, RADON_CAPTURE_READ, state, sizeof(*state));
 }
 
-int op_capture_read(const struct prof_backend *b, uint32_t id, void **out, size_t *bytes)
+int hv_capture_read(const struct prof_backend *b, uint32_t id, void **out, size_t *bytes)
 {
     struct radon_capture_read op;
     uint8_t *buffer, *all = NULL;
     uint64_t total, at = 0;
-    int rc = op_capture_state(b, id, &op);
+    int rc = hv_capture_state(b, id, &op);
 
     *out = NULL;
     *bytes = 0;
@@ -279,7 +279,7 @@ static int read_cpu(const struct prof_backend *b, struct radon_site *buffer, uin
     return 0;
 }
 
-int op_sites(const struct prof_backend *b, uint16_t domain, unsigned int cpus,
+int hv_sites(const struct prof_backend *b, uint16_t domain, unsigned int cpus,
              struct radon_site **rows, unsigned int *n, uint32_t *period, uint64_t *since)
 {
     size_t bytes = SITE_ROOM * sizeof(struct radon_site);

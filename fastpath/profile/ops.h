@@ -9,22 +9,22 @@
 #include "backend.h"
 
 /* A sentence for a negative errno of these calls. */
-const char *op_error(int rc);
+const char *hv_error(int rc);
 
 /* Handlers of a domain, or of all: *list has *n of them, in the order of their numbers. */
-int op_list(const struct prof_backend *b, uint16_t domain, struct radon_fast_info **list,
+int hv_list(const struct prof_backend *b, uint16_t domain, struct radon_fast_info **list,
             unsigned int *n);
-int op_find(const struct prof_backend *b, uint32_t id, struct radon_fast_info *info);
+int hv_find(const struct prof_backend *b, uint32_t id, struct radon_fast_info *info);
 /* A part of a handler, of at most `most` bytes. */
-int op_read(const struct prof_backend *b, uint32_t id, enum radon_fast_part part, size_t most,
+int hv_read(const struct prof_backend *b, uint32_t id, enum radon_fast_part part, size_t most,
             void **out, size_t *bytes);
-int op_control(const struct prof_backend *b, uint32_t id, enum radon_fast_state state);
+int hv_control(const struct prof_backend *b, uint32_t id, enum radon_fast_state state);
 /* get: only ask. */
-int op_switch(const struct prof_backend *b, uint16_t domain, bool get, bool *on);
+int hv_switch(const struct prof_backend *b, uint16_t domain, bool get, bool *on);
 
 #define OP_TEXT_BYTES 2048u
 
-struct op_install {
+struct hv_install {
     uint16_t domain;
     uint32_t flags, agreements;
     const void *program;
@@ -37,16 +37,16 @@ struct op_install {
     uint32_t id, refusal, instruction, verify_ns;
     char text[OP_TEXT_BYTES]; /* the verdict, when refused */
 };
-int op_install(const struct prof_backend *b, struct op_install *in);
+int hv_install(const struct prof_backend *b, struct hv_install *in);
 
-int op_capture_start(const struct prof_backend *b, struct radon_capture_start *start);
-int op_capture_stop(const struct prof_backend *b, uint32_t id);
+int hv_capture_start(const struct prof_backend *b, struct radon_capture_start *start);
+int hv_capture_stop(const struct prof_backend *b, uint32_t id);
 /* What there is of it: bytes, whether it is over, complete occurrences. */
-int op_capture_state(const struct prof_backend *b, uint32_t id, struct radon_capture_read *state);
-int op_capture_read(const struct prof_backend *b, uint32_t id, void **out, size_t *bytes);
+int hv_capture_state(const struct prof_backend *b, uint32_t id, struct radon_capture_read *state);
+int hv_capture_read(const struct prof_backend *b, uint32_t id, void **out, size_t *bytes);
 
 /* Rows of all CPUs, one behind the other; *period: a row's counts stand for so many times more. */
-int op_sites(const struct prof_backend *b, uint16_t domain, unsigned int cpus,
+int hv_sites(const struct prof_backend *b, uint16_t domain, unsigned int cpus,
              struct radon_site **rows, unsigned int *n, uint32_t *period, uint64_t *since);
 
 #endif

@@ -49,3 +49,10 @@ set_target_properties(radon_profile PROPERTIES ARCHIVE_OUTPUT_DIRECTORY ${PROFIL
 
 profile_program(radon-handler fastpath/profile/handler_main.c fastpath/profile/handler_list.c
     fastpath/profile/handler_programs.c fastpath/profile/handler_log.c fastpath/profile/dump.c)
+
+# The daemon, and what makes handlers (fastpath/synth/synth.cmake).
+profile_program(radon-prof fastpath/profile/prof_main.c fastpath/profile/prof.c
+    fastpath/profile/rank.c fastpath/profile/record.c fastpath/profile/make.c
+    fastpath/profile/watch.c fastpath/profile/keep.c fastpath/profile/kernel.c)
+target_compile_definitions(radon-prof PRIVATE _GNU_SOURCE)
+target_link_libraries(radon-prof PRIVATE radon_synth radon_profile Zydis radon_symbols)

@@ -40,7 +40,7 @@ def make_examples():
     """kernel.h of the guest's kernel, and an object of each example."""
     build.build_tree()
     os.makedirs(FOLDER, exist_ok=True)
-    handlers = os.path.join(ROOT, "fastpath", "handlers")
+    handlers = os.path.join(ROOT, "fastpath", "handlers", "examples")
     with open(os.path.join(FOLDER, "kernel.h"), "w", encoding="ascii") as header:
         subprocess.run([os.path.join(BUILD, "fastpath", "radon-btf"), "--from",
                         kernel.elf(kernel.newest()), "--list", os.path.join(handlers, "offsets.list")],

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* Captures: occurrences of an entry, recorded by the hypervisor. */
+#include "prof.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ops.h"
+
+/* Later rounds look at one occurrence in so many, to meet paths that are not taken twice in a row. */
+static const uint32_t skips[PROF_ROUNDS] = { 0, 6, 30, 100, 300 };
+
+void record_forget(struct candidate *c)
+{
+    for (unsigned int i = 0; i < c->rounds; i++)
+        free(c->blob[i]);
+    c->rounds = 0;
+}
+
+static uint32_t limit_of(const struct prof *p)
+{
+    uint32_t rounds = p->policy.rounds ? p->policy.rounds : 1;
+    uint32_t most = SYNTH_MAX_CAPTURES / rounds;
+
+    return p->policy.occurrences < most ? p->policy.occurrences : most;
+}
+
+void record_begin(struct prof *p, struct candidate *c)
+{
+    struct radon_capture_start start = {
+        .domain = c->point.domain,
+        .kind = c->point.kind,
+        .number = c->point.number,
+        .address = c->point.address,
+        .occurrences = limit_of(p),
+        .max_steps = p->policy.max_steps,
+        .skip = c->second_look ? 0 : skips[c->rounds],
+    };
+    int rc = hv_capture_start(p->backend, &start);
+
+    if (rc == -EBUSY) /* somebody else captures: wait for the next tick */
+        return;
+    if (rc) {
+        prof_decide(p, DECIDED_refuse, c, WHY_CAPTURE_FAILED, "%s", hv_error(rc));
+        prof_rest(p, c, true);
+        return;
+    }
+    c->capture = start.id;
+    if (!c->hot_ns)
+        c->hot_ns = p->now_ns;
+    p->capturing = c;
+    prof_stage(p, c, STAGE_CAPTURING);
+    prof_decide(p, DECIDED_capture, c, c->second_look ? WHY_PATHS : WHY_HOT,
+                "%.2f %% of a CPU, %u occurrences", c->share_ppm / 1e4, start.occurrences);
+}
+
+/* How most of those that did not come to an end failed. */
+static enum why failure_of(const struct synth_capture *capture, unsigned int n)
+{
+    static const enum why whys[] = {
+        [RADON_CAPTURE_LONG] = WHY_LONG,         [RADON_CAPTURE_EVENT] = WHY_EVENT,
+        [RADON_CAPTURE_SWITCHED] = WHY_SWITCHED, [RADON_CAPTURE_TRAP] = WHY_TRAP,
+        [RADON_CAPTURE_UNSEEN] = WHY_UNSEEN,
+    };
+    unsigned int count[RADON_CAPTURE_RUNNING + 1] = { 0 }, most = 0;
+
+    for (unsigned int i = 0; i < n; i++)
+        if (capture[i].head->end > RADON_CAPTURE_DONE && capture[i].head->end < RADON_CAPTURE_RUNNING)
+            count[capture[i].head->end]++;
+    for (unsigned int i = 1; i < RADON_CAPTURE_RUNNING; i++)
+        most = count[i] > count[most] ? i : most;
+    return most ? whys[most] : WHY_NO_CAPTURE;
+}
+
+static unsigned int complete(const struct synth_capture *capture, unsigned int n)
+{
+    unsigned int done = 0;
+
+    for (unsigned int i = 0; i < n; i++)
+        done += capture[i].head->end == RADON_CAPTURE_DONE;
+    return done;
+}
+
+/* Back to the handler that it has, if it has one, else rest. */
+static void give_up(struct prof *p, struct candidate *c, enum why why, unsigned int n)
+{
+    if (c->second_look) {
+        prof_decide(p, DECIDED_keep, c, why, "of %u recorded", n);
+        c->kept = true;
+        prof_stage(p, c, STAGE_ACTIVE);
+        return;
+    }
+    prof_decide(p, DECIDED_refuse, c, why, "%u recorded, none to its end", n);
+    prof_rest(p, c, true);
+}
+
+static void finish(struct prof *p, struct candidate *c)
+{
+    struct synth_capture capture[SYNTH_MAX_CAPTURES];
+    unsigned int n, done;
+    bool bad = false;
+    void *blob;
+    size_t bytes;
+    int rc = hv_capture_read(p->backend, c->capture, &blob, &bytes);
+
+    p->capturing = NULL;
+    hv_capture_stop(p->backend, c->capture);
+    if (rc) {
+        prof_decide(p, DECIDED_refuse, c, WHY_CAPTURE_FAILED, "%s", hv_error(rc));
+        prof_rest(p, c, true);
+        return;
+    }
+    n = synth_split(blob, bytes, capture, SYNTH_MAX_CAPTURES, &bad);
+    done = complete(capture, n);
+    if (!done || bad) {
+        enum why why = bad ? WHY_CAPTURE_FAILED : failure_of(capture, n);
+
+        free(blob);
+        give_up(p, c, why, n);
+        return;
+    }
+    c->blob[c->rounds] = blob;
+    c->blob_bytes[c->rounds++] = bytes;
+    make_handler(p, c);
+}
+
+void record_progress(struct prof *p)
+{
+    struct candidate *c = p->capturing;
+    struct radon_capture_read state;
+    uint64_t limit = (uint64_t)p->policy.capture_ms * 1000000;
+    int rc;
+
+    if (!c)
+        return;
+    rc = hv_capture_state(p->backend, c->capture, &state);
+    if (!rc && !state.state && p->now_ns - c->since_ns < limit)
+        return;
+    if (!rc && !state.state)
+        hv_capture_stop(p->backend, c->capture);
+    finish(p, c);
+}

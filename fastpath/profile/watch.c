@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* What became of the handlers that the daemon made: shadow, active, retired. */
+#include "prof.h"
+
+#include "ops.h"
+
+const struct radon_fast_info *watch_find(const struct prof *p, uint32_t id)
+{
+    for (unsigned int i = 0; i < p->nr_list; i++)
+        if (p->list[i].id == id)
+            return &p->list[i];
+    return NULL;
+}
+
+static uint64_t guard_passes(const struct radon_fast_info *h)
+{
+    return h->passes[RADON_FAST_PASS_CHOSEN] + h->passes[RADON_FAST_PASS_LOAD] +
+           h->passes[RADON_FAST_PASS_STORE];
+}
+
+/* Out of the hypervisor's list: nothing more can be learnt of it. */
+static void drop(struct prof *p, struct candidate *c)
+{
+    if (c->handler)
+        hv_control(p->backend, c->handler, RADON_FAST_RETIRED);
+    c->handler = 0;
+    c->kept = c->second_look = false;
+    if (p->capturing == c) {
+        hv_capture_stop(p->backend, c->capture);
+        p->capturing = NULL;
+    }
+    record_forget(c);
+}
+
+/* ------------------------------------------------------------------ ends */
+
+static void rest_for_good(struct prof *p, struct candidate *c)
+{
+    c->retry_at = UINT64_MAX;
+    prof_stage(p, c, STAGE_RESTING);
+}
+
+static void retired(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
+{
+    unsigned int reason = h->reason;
+
+    if (reason == RADON_FAST_DISAGREED) {
+        keep_evidence(p, h);
+        c->disagreements++;
+    }
+    prof_log(p, DECIDED_retire, c, "hypervisor", fast_reason_name(reason), h->id, "%s; %llu hits",
+             fast_reason_text(reason), (unsigned long long)h->hits);
+    drop(p, c);
+    if (reason == RADON_FAST_REMOVED || reason == RADON_FAST_REPLACED ||
+        reason == RADON_FAST_BUDGET || c->disagreements >= p->policy.disagreements)
+        rest_for_good(p, c);
+    else
+        prof_rest(p, c, reason == RADON_FAST_DISAGREED);
+}
+
+static void vanished(struct prof *p, struct candidate *c)
+{
+    prof_log(p, DECIDED_retire, c, "hypervisor", fast_reason_name(RADON_FAST_REMOVED), c->handler,
+             "removed by hand");
+    c->handler = 0;
+    drop(p, c);
+    rest_for_good(p, c);
+}
+
+/* ------------------------------------------------------------------ shadow */
+
+static void in_shadow(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
+{
+    if (h->state == RADON_FAST_ACTIVE) {
+        prof_log(p, DECIDED_activate, c, "hypervisor", why_name(WHY_AGREED), h->id,
+                 "%llu compared, %llu void; %.3f s after it was found hot",
+                 (unsigned long long)h->agreed, (unsigned long long)h->voided,
+                 c->hot_ns ? (double)(p->now_ns - c->hot_ns) / 1e9 : 0.0);
+        c->hot_ns = 0;
+        prof_stage(p, c, STAGE_ACTIVE);
+        return;
+    }
+    /* One that is asked for no longer may wait. */
+    if (p->now_ns - c->since_ns < (uint64_t)p->policy.shadow_ms * 1000000 || !rank_is_hot(p, c))
+        return;
+    prof_decide(p, DECIDED_retire, c, WHY_NO_AGREEMENT, "%llu agreed, %llu void, %llu passed",
+                (unsigned long long)h->agreed, (unsigned long long)h->voided,
+                (unsigned long long)guard_passes(h));
+    drop(p, c);
+    prof_rest(p, c, true);
+}
+
+/* ------------------------------------------------------------------ active */
+
+static void look_again(struct prof *p, struct candidate *c, unsigned int percent)
+{
+    if (p->capturing)
+        return;
+    prof_log(p, DECIDED_recapture, c, "policy", why_name(WHY_PATHS), c->handler,
+             "%u %% of its runs pass", percent);
+    c->second_look = true;
+    record_begin(p, c);
+}
+
+/* What it did since it was judged last. */
+static void judge(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
+{
+    uint64_t hits = h->hits - c->judged_hits, passes = guard_passes(h) - c->judged_passes;
+    unsigned int percent;
+
+    if (hits + passes < p->policy.judge_runs)
+        return;
+    percent = (unsigned int)(passes * 100 / (hits + passes));
+    c->judged_hits = h->hits;
+    c->judged_passes = guard_passes(h);
+    if (percent > 100 - p->policy.hit_percent && (c->kept || c->rounds >= p->policy.rounds)) {
+        prof_decide(p, DECIDED_retire, c, WHY_LOW_HITS, "%u %% of its runs pass", percent);
+        drop(p, c);
+        prof_rest(p, c, true);
+    } else if (percent > p->policy.pass_percent && !c->kept) {
+        if (c->rounds && c->rounds < p->policy.rounds && c->rounds < PROF_ROUNDS) {
+            look_again(p, c, percent);
+        } else {
+            c->kept = true;
+            prof_log(p, DECIDED_keep, c, "policy", why_name(WHY_ENOUGH_PASSES), h->id,
+                     "%u %% of its runs pass", percent);
+        }
+    } else {
+        c->failures = 0;
+    }
+}
+
+static void watch(struct prof *p, struct candidate *c)
+{
+    const struct radon_fast_info *h = watch_find(p, c->handler);
+
+    if (!h)
+        vanished(p, c);
+    else if (h->state == RADON_FAST_RETIRED)
+        retired(p, c, h);
+    else if (h->state == RADON_FAST_DISABLED)
+        return; /* by hand; theirs to enable */
+    else if (c->stage == STAGE_SHADOW)
+        in_shadow(p, c, h);
+    else if (c->stage == STAGE_ACTIVE && h->state == RADON_FAST_ACTIVE)
+        judge(p, c, h);
+}
+
+void watch_handlers(struct prof *p)
+{
+    for (unsigned int i = 0; i < p->nr; i++)
+        if (p->candidate[i].handler)
+            watch(p, &p->candidate[i]);
+}

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+set(profile_lib
+    fastpath/profile/ops.c fastpath/profile/names.c fastpath/profile/table.c fastpath/profile/log.c
+    fastpath/profile/policy.c fastpath/profile/handler_file.c fastpath/core/program.c
+    fastpath/core/refusal.c fastpath/load/object.c)
+radon_unit_test(prof SOURCES tests/unit/test_prof.c tests/unit/prof_fake.c fastpath/profile/prof.c
+        fastpath/profile/rank.c fastpath/profile/record.c fastpath/profile/make.c
+        fastpath/profile/watch.c fastpath/profile/keep.c ${profile_lib}
+    INCLUDES . fastpath/core DEFINES _GNU_SOURCE)
+radon_unit_test(profile_files SOURCES tests/unit/test_profile_files.c ${profile_lib}
+    INCLUDES . fastpath/core DEFINES _GNU_SOURCE)
+foreach(name prof profile_files)
+    target_include_directories(unit_${name} PRIVATE ${CMAKE_BINARY_DIR}/hv/include
+        ${CMAKE_BINARY_DIR}/fastpath/include)
+    add_dependencies(unit_${name} radon_profile)
+endforeach()
