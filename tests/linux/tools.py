@@ -11,15 +11,23 @@ MODULES = ("xen-privcmd", "xen-evtchn")
 
 
 class ToolCase(common.Case):
-    def tool(self, names, command, programs=(), **settings):
-        """Boot with radon-NAME of each name and the modules, run the command; its standard output."""
+    def boot_tools(self, names, command, programs=(), more=(), **settings):
+        """Boot with radon-NAME of each name, the modules, programs of this folder and files of the host."""
         adds = [(tools.program(name), "/usr/bin/radon-" + name) for name in names]
         for module in MODULES:
             path = sorted(glob.glob("/lib/modules/*-amd64/kernel/drivers/xen/%s.ko" % module))[-1]
             adds.append((path, path))  # where the tools look for it
         adds += [(common.compile_program(name), "/" + name) for name in programs]
+        adds += [(path, path) for path in more]
         settings.setdefault("clock", "instr")
-        return self.run_ok(command, adds=adds, **settings)
+        return self.boot(command, adds=adds, **settings)
+
+    def tool(self, *arguments, **settings):
+        """The same; its standard output, status 0 is demanded."""
+        result = self.boot_tools(*arguments, **settings)
+        self.assertEqual(result.reason, "", result.tail())
+        self.assertEqual(result.status, 0, result.stdout + result.stderr)
+        return result.stdout.decode(errors="replace")
 
 
 def known(text):

@@ -57,8 +57,9 @@ int program_wait(double seconds, int fd0, int fd1)
     return -1;
 }
 
-pid_t program_start(char **argv, int *fd)
+pid_t program_start(char **argv, bool out_to_stderr, int *fd)
 {
+    posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t all;
     pid_t pid;
@@ -73,7 +74,11 @@ pid_t program_start(char **argv, int *fd)
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    error = posix_spawnp(&pid, argv[0], NULL, &attributes, argv, environ);
+    posix_spawn_file_actions_init(&actions);
+    if (out_to_stderr)
+        posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+    error = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (error) {
         errno = error;

@@ -20,9 +20,9 @@ int program_wait(double seconds, int fd0, int fd1);
 
 /*
  * Start a program, found as a shell does: its pid, and in *fd a descriptor that can be read when it has
- * ended.  -1 with errno.
+ * ended.  -1 with errno.  out_to_stderr: standard output is ours alone.
  */
-pid_t program_start(char **argv, int *fd);
+pid_t program_start(char **argv, bool out_to_stderr, int *fd);
 /* Wait for its end: its exit status as a shell gives it. */
 int program_end(pid_t pid, int fd);
 

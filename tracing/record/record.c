@@ -3,6 +3,7 @@
 #include "record.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 
 /* A ring that is half full raises an interrupt; a quiet one is looked at so often, in seconds. */
 #define LOOK_EVERY 0.2
+/* Who reads at the other end of a pipe is woken up rarely, and not waited for. */
+#define PIPE_BYTES (1 << 20)
 
 static const char usage[] =
     "usage: radon-trace record [OPTIONS] [-- COMMAND [ARGUMENT...]]\n"
@@ -20,7 +23,8 @@ static const char usage[] =
     "Record what the hypervisor does: while a command runs, for --seconds S, or until Ctrl-C.\n"
     "In domain 0 of Radon, as root.\n"
     "\n"
-    "  -o FILE         default: trace.bin; - is standard output\n"
+    "  -o FILE         default: trace.bin; - is standard output (the command's goes to standard\n"
+    "                  error then)\n"
     "  -e EVENTS       names with commas between them (radon-trace list): hypercall:mmu_update,\n"
     "                  trap:*, grant, all, -hypercall:iret (not that); default: all.  Changes of\n"
     "                  runstate come along unless -runstate says otherwise\n"
@@ -128,7 +132,7 @@ static bool start_program(struct recorder *r)
     r->child = -1;
     if (!r->o->program)
         return true;
-    r->pid = program_start(r->o->program, &r->child);
+    r->pid = program_start(r->o->program, r->writer.fd == STDOUT_FILENO, &r->child);
     if (r->pid < 0)
         return xen_fail(&r->s.x, "%s: %s", r->o->program[0], strerror(errno));
     if (r->child >= 0)
@@ -212,6 +216,7 @@ int run_record(int argc, char **argv)
     if (fd < 0)
         return RECORD_FAILED;
     program_signals();
+    fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* only of a pipe; as it is, if that is refused */
     trace_writer_init(&r.writer, fd);
     r.o = &o;
     status = record(&r, file);

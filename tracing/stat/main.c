@@ -155,7 +155,7 @@ static int show(struct machine *m, const struct stat_options *o, uint64_t begin,
 static int run_program(char **argv)
 {
     int fd;
-    pid_t pid = program_start(argv, &fd);
+    pid_t pid = program_start(argv, false, &fd);
 
     if (pid < 0) {
         stat_fail("%s: %s", argv[0], strerror(errno));
