@@ -18,7 +18,13 @@ struct jit {
     struct jit_space *space;
     uint8_t map[ISA_REGS];
     uint16_t keep; /* bit per x86 register: the callee-saved ones that the code uses */
+    bool frame;    /* there is a stack for the program, and calls */
+    bool staged;   /* an instruction up to here may have staged a store */
 };
+
+/* jit_guest.c: helpers without a call.  False: this one, here, is to be called. */
+bool jit_inlines(const struct jit *j, const struct isa_insn *in);
+void jit_inline(struct jit *j, const struct isa_insn *in);
 
 /* One arithmetic instruction. */
 void jit_alu(struct jit *j, const struct isa_insn *in);

@@ -10,18 +10,38 @@ static bool callee_saved(unsigned int reg)
     return reg == RBX || reg >= R12;
 }
 
-/* The callee-saved registers to keep: rbp and r12 always, the others where the program uses them.
+/* Loads behind a store see what it staged: jumps go forward, so that is what stands ahead of them. */
+static void note_staging(struct jit *j, const struct isa_insn *in)
+{
+    const struct fast_helper_row *helper = fast_helper_find(in->imm);
+
+    j->staged |= helper && (helper->flags & HELPER_STAGES);
+}
+
+/*
+ * The callee-saved registers to keep: r12 always, the others where the program uses them; and whether
+ * it needs a frame: for its stack, or to call helpers on an aligned one.
  */
 static void choose_kept(struct jit *j, const struct fast_program *program)
 {
-    uint32_t used = 1u << RBP | 1u << R12;
+    uint32_t used = 1u << R12;
 
+    j->frame = !j->space->guest_memory;
     /* Any instruction's register fields, used or not: too many does no harm. */
     for (unsigned int i = 0; i < program->head.insns; i++) {
         unsigned int dst = program->insns[i].regs & 15, src = program->insns[i].regs >> 4;
+        struct isa_insn in;
 
         used |= 1u << j->map[dst < ISA_REGS ? dst : 0] | 1u << j->map[src < ISA_REGS ? src : 0];
+        if (isa_decode(&program->insns[i], program->head.insns - i, &in) == FAST_OK &&
+            in.row->form == FORM_CALL) {
+            j->frame |= !jit_inlines(j, &in);
+            note_staging(j, &in);
+        }
     }
+    j->staged = false;
+    j->frame |= (used & 1u << RBP) != 0;
+    used |= j->frame ? 1u << RBP : 0;
     j->keep = 0;
     for (unsigned int i = 0; i < NR_SAVED; i++)
         j->keep |= (uint16_t)(used & 1u << saved[i]);
@@ -44,10 +64,12 @@ static void enter(struct jit *j)
         if (j->keep & 1u << saved[i])
             emit_push(e, saved[i]);
     emit_mov(e, true, R12, RDI);
-    if (padding(j))
-        emit_alu_imm(e, true, 5, RSP, padding(j));
-    emit_mov(e, true, RBP, RSP);
-    emit_alu_imm(e, true, 5, RSP, (int32_t)FAST_STACK_BYTES);
+    if (j->frame) {
+        if (padding(j))
+            emit_alu_imm(e, true, 5, RSP, padding(j));
+        emit_mov(e, true, RBP, RSP);
+        emit_alu_imm(e, true, 5, RSP, (int32_t)FAST_STACK_BYTES);
+    }
     emit_reg_mem(e, true, 0x8b, j->map[1], R12, offsetof(struct fast_run, ctx));
 }
 
@@ -56,12 +78,18 @@ static void leave(struct jit *j)
     struct emit *e = &j->e;
 
     j->space->leave = e->used;
-    emit_reg_mem(e, true, 0x8d, RSP, RBP, padding(j));
+    if (j->frame)
+        emit_reg_mem(e, true, 0x8d, RSP, RBP, padding(j));
     for (unsigned int i = NR_SAVED; i-- > 0;)
         if (j->keep & 1u << saved[i])
             emit_pop(e, saved[i]);
     emit_byte(e, 0xc3);
 
+    if (j->space->guest_memory) {
+        j->space->fault = e->used;
+        emit_reg_mem(e, false, 0xc7, 0, R12, offsetof(struct fast_run, stop));
+        emit_u32(e, FAST_STOP_LOAD);
+    }
     j->space->stopped = e->used;
     emit_reg_reg(e, false, 0x31, RAX, RAX);
     emit_jump(e, 0xe9, j->space->leave);
@@ -111,6 +139,12 @@ static void call(struct jit *j, const struct isa_insn *in)
         j->e.failed = true;
         return;
     }
+    if (jit_inlines(j, in)) {
+        jit_inline(j, in);
+        note_staging(j, in);
+        return;
+    }
+    note_staging(j, in);
     if (j->space->shuffle)
         call_shuffled(j, in);
     else
@@ -233,17 +267,29 @@ static void translate(struct jit *j, const struct fast_program *program)
     leave(j);
 }
 
-uint32_t fast_jit_size(const struct fast_program *program, struct jit_space *space,
-                       unsigned int shuffle)
+static uint32_t size_of(const struct fast_program *program, struct jit_space *space)
 {
     struct jit j = { .space = space };
 
-    memset(space, 0, sizeof(*space));
-    space->shuffle = shuffle % ISA_FRAME;
     if (program->head.insns == 0 || program->head.insns > FAST_MAX_INSNS)
         return 0;
     translate(&j, program);
     return j.e.failed ? 0 : j.e.used;
+}
+
+uint32_t fast_jit_size(const struct fast_program *program, struct jit_space *space,
+                       unsigned int shuffle)
+{
+    memset(space, 0, sizeof(*space));
+    space->shuffle = shuffle % ISA_FRAME;
+    return size_of(program, space);
+}
+
+uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_space *space)
+{
+    memset(space, 0, sizeof(*space));
+    space->guest_memory = true;
+    return size_of(program, space);
 }
 
 bool fast_jit_emit(const struct fast_program *program, struct jit_space *space, void *buffer,

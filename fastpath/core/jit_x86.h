@@ -18,7 +18,9 @@ struct jit_space {
     uint32_t offset[FAST_MAX_INSNS]; /* of each instruction's code */
     uint32_t leave;                  /* where the common end starts */
     uint32_t stopped;                /* where a stopped run ends */
+    uint32_t fault;                  /* guest_memory: where a load that faulted goes on; else 0 */
     unsigned int shuffle;
+    bool guest_memory;
 };
 
 /*
@@ -28,6 +30,15 @@ struct jit_space {
  */
 uint32_t fast_jit_size(const struct fast_program *program, struct jit_space *space,
                        unsigned int shuffle);
+
+/*
+ * The same for where the guest's addresses can be used as they are (the hypervisor, with the guest
+ * kernel's tables loaded): loads, staging of stores and the time stamp are inlined; run->env is asked
+ * for the loads behind a staged store alone, which must see it.  An address of the hypervisor's
+ * (FAST_HIDDEN) becomes FAST_NO_ADDRESS, without a branch that could be run past.  Who catches a fault
+ * in the code continues at space->fault with all registers as they are.
+ */
+uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_space *space);
 
 /* Writes the code. `size` is what fast_jit_size returned, `space` as it left it. False: not
  * emitted. */

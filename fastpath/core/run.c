@@ -101,6 +101,7 @@ void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast
     run->at = run->path = 0;
     run->env = env;
     run->world = world;
+    run->no_address = FAST_NO_ADDRESS;
 }
 
 bool fast_prove(struct fast_run *run)

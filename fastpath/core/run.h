@@ -49,10 +49,17 @@ struct fast_staged {
     uint32_t reserved;
 };
 
+/* Not canonical: an access there faults. */
+#define FAST_NO_ADDRESS (1ull << 63)
+/* Addresses with this number above bit 43 are the hypervisor's (public/arch-x86/xen-x86_64.h, L4 slots
+ * 256 to 271): no handler reads there. */
+#define FAST_HIDDEN_SHIFT 43u
+#define FAST_HIDDEN (0xffff800000000000ull >> FAST_HIDDEN_SHIFT)
+
 struct fast_run;
 typedef uint64_t (*fast_helper_fn)(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3);
 
-/* The JIT's code knows the offsets of helpers, ctx and stop. */
+/* The JIT's code knows the offsets of all but env and world; hv/x86/fast_entry.S of some. */
 struct fast_run {
     const fast_helper_fn *helpers; /* fast_helper_table, or a test's */
     struct fast_ctx *ctx;          /* the handler's copy */
@@ -60,6 +67,7 @@ struct fast_run {
     uint32_t nr_staged;
     const struct fast_env *env;
     void *world; /* handed to the environment */
+    uint64_t no_address; /* FAST_NO_ADDRESS: what inlined loads put in place of one they may not use */
     struct fast_staged staged[FAST_MAX_STAGED];
     /* The interpreter alone fills these: */
     uint32_t at;   /* instruction whose helper is being called */
