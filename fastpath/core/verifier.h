@@ -53,6 +53,13 @@ struct verify_space {
     uint16_t came_from[FAST_MAX_INSNS];
 };
 
+/* The fields of struct fast_ctx, in the order of ctx_fields.def: bits of fast_verdict's masks. */
+enum fast_field {
+#define CTX_FIELD(name, attach) FAST_FIELD_##name,
+#include "ctx_fields.def"
+    FAST_NR_FIELDS
+};
+
 struct fast_step {
     uint16_t insn;
     bool taken; /* the branch there was taken */
@@ -63,6 +70,7 @@ struct fast_verdict {
     /* Accepted: */
     uint32_t cost;   /* bound on a run, in instructions, helpers weighted */
     uint32_t staged; /* bound on staged effects */
+    uint32_t ctx_read, ctx_written; /* 1 << enum fast_field: what some path reads, writes */
     /* Refused: */
     uint32_t insn;         /* index of the instruction */
     uint8_t reg;           /* the register it is about, or FAST_NO_REG */

@@ -89,6 +89,7 @@ static bool ctx_access(struct verify *v, unsigned int insn, const struct isa_ins
         return verify_refuse(v, FAST_MISALIGNED, insn, base);
 
     if (in->row->form == FORM_LOAD) {
+        v->verdict->ctx_read |= 1u << i;
         reg_set_number(&v->space->now.reg[in->dst], 0,
                        size == 8 || in->row->op == OP_LOADS ? ~0ull : (1ull << (8 * size)) - 1);
         return true;
@@ -99,6 +100,7 @@ static bool ctx_access(struct verify *v, unsigned int insn, const struct isa_ins
         return verify_refuse(v, FAST_CTX_PARTIAL, insn, base);
     if (value && reg_is_pointer(value))
         return verify_refuse(v, FAST_POINTER_STORED, insn, in->src);
+    v->verdict->ctx_written |= 1u << i;
     return true;
 }
 

@@ -48,6 +48,7 @@ struct fast_handler {
     uint64_t code_at;            /* in the pool (code.c) */
     uint32_t code_bytes;
     uint32_t fault_exit;         /* offset in the code: where a faulting load goes on */
+    uint32_t ctx_read, ctx_written; /* fields of the context: 1 << enum fast_field */
     void *blob;
     uint32_t blob_bytes;
     uint32_t *tainted;
@@ -64,6 +65,7 @@ struct fast_handler {
 
 struct fast_domain {
     struct fast_handler *syscalls[FAST_MAX_SYSCALL + 1]; /* first: hot->fast_syscalls */
+    struct fast_handler *lean[FAST_MAX_SYSCALL + 1]; /* those that hv/x86/fast_entry.S may run */
     struct fast_handler *hypercalls[FAST_MAX_HYPERCALL + 1];
     struct fast_handler *traps[RADON_FAST_MAX_HANDLERS];
     uint32_t nr_syscalls, nr_hypercalls, nr_traps; /* published ones */
@@ -87,6 +89,7 @@ struct fast_cpu {
     struct fast_run run;
     struct fast_ctx ctx;
     struct fast_world world;
+    struct fast_handler *lean;   /* that fast_entry.S runs, or ran last */
 };
 
 extern const struct fast_env fast_env;
@@ -155,6 +158,9 @@ void shadow_run(struct fast_handler *h, struct fast_cpu *w);
 
 /* ------------------------------------------------------------------ run.c */
 
+/* Flags in which the guest kernel's path does more than a handler knows of (RF too, but for faults). */
+#define FAST_REFUSED_FLAGS (X86_EFLAGS_TF | X86_EFLAGS_AC | X86_EFLAGS_NT)
+/* Why a run that was not DONE was not. */
 enum radon_fast_pass fast_pass_of(const struct fast_run *run);
 /* r0 of a run; what it staged is proved possible if that is DONE.  Nothing is taken. */
 enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w);
@@ -162,5 +168,16 @@ enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w);
 /* The state of regs as a context; user: the entry came from user mode. */
 void fast_fill_ctx(struct fast_ctx *ctx, const struct cpu_user_regs *regs, struct vcpu *v);
 uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *v, bool exception);
+
+/* ------------------------------------------------------------------ lean.c */
+
+/* Work memory for every CPU, ready for fast_entry.S; false without memory. */
+bool fast_lean_init(void);
+struct fast_cpu *fast_work_of(unsigned int cpu);
+/*
+ * h's state changed: from now on fast_entry.S runs it, or not: if it is active, and what it reads and
+ * writes is what is there.  fd->lock is held.
+ */
+void fast_lean_update(struct fast_handler *h);
 
 #endif

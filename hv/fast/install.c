@@ -73,6 +73,8 @@ static int verify(struct fast_handler *h, struct radon_fast_install *op)
     tell(op, &h->program, work);
     h->info.max_cost = work->verdict.cost;
     h->info.max_staged = work->verdict.staged;
+    h->ctx_read = work->verdict.ctx_read;
+    h->ctx_written = work->verdict.ctx_written;
     free_hv_pages(work, VERIFY_ORDER);
     return 0;
 }
@@ -87,13 +89,14 @@ static int make_code(struct fast_handler *h)
 
     if (!space)
         return rc;
-    h->code_bytes = fast_jit_size(&h->program, space, 0);
+    h->code_bytes = fast_jit_size_guest(&h->program, space);
     spin_lock(&installing);
     h->code_at = h->code_bytes ? code_alloc(h, h->code_bytes) : 0;
     if (h->code_at) {
         ok = fast_jit_emit(&h->program, space, code_write(h->code_at, h->code_bytes),
                            h->code_bytes);
         code_done(h->code_at, h->code_bytes);
+        h->fault_exit = space->fault;
         rc = ok ? 0 : -XEN_EINVAL;
     }
     spin_unlock(&installing);

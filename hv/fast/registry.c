@@ -58,7 +58,7 @@ struct fast_domain *fast_domain_get(struct domain *d)
             return NULL;
     if (fd)
         return fd;
-    fd = hv_alloc(sizeof(*fd));
+    fd = fast_lean_init() ? hv_alloc(sizeof(*fd)) : NULL;
     if (!fd)
         return NULL;
     fd->domain = d;
@@ -79,6 +79,7 @@ void fast_refresh(struct vcpu *v)
     if (!fd)
         return;
     v->hot->fast_syscalls = (void *)fd->syscalls;
+    fast_vcpu_runs(v);
     on |= fd->nr_syscalls ? HOT_FAST >> 24 : 0;
     on |= fd->nr_traps ? HOT_FAST_TRAP >> 24 : 0;
     on |= fd->nr_hypercalls ? HOT_FAST_HYPERCALL >> 24 : 0;
@@ -142,6 +143,7 @@ void fast_publish(struct fast_handler *h)
     if (*slot && *slot != h)
         fast_retire(*slot, RADON_FAST_REPLACED);
     __atomic_store_n(slot, h, __ATOMIC_RELEASE);
+    fast_lean_update(h);
     count_published(h->fd);
 }
 
@@ -149,8 +151,11 @@ void fast_unpublish(struct fast_handler *h)
 {
     struct fast_handler **slot = slot_of(h);
 
-    if (slot && *slot == h)
+    if (slot && *slot == h) {
+        if (h->info.attach_kind == FAST_ATTACH_SYSCALL)
+            WRITE_ONCE(h->fd->lean[h->info.attach_number], NULL);
         WRITE_ONCE(*slot, NULL);
+    }
     count_published(h->fd);
 }
 

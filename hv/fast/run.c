@@ -8,19 +8,11 @@
 
 #include "fast_int.h"
 
-static struct fast_cpu *work[NR_CPUS];
-
 struct fast_cpu *fast_this_cpu(void)
 {
-    unsigned int cpu = this_cpu()->id;
-
-    if (!work[cpu])
-        work[cpu] = hv_alloc(sizeof(*work[cpu]));
-    return work[cpu];
+    return fast_work_of(this_cpu()->id);
 }
 
-/* Flags in which the guest kernel's path does more than a handler knows of. */
-#define REFUSED_FLAGS (X86_EFLAGS_TF | X86_EFLAGS_AC | X86_EFLAGS_NT)
 #define DR7_ENABLES 0xffUL
 #define LAR_LONG (1u << 21)
 
@@ -37,7 +29,7 @@ static bool code_is_64bit(uint16_t cs)
 /* Rule 8: nonzero if this entry is the guest kernel's. */
 uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *v, bool exception)
 {
-    uint64_t refused = REFUSED_FLAGS | (exception ? 0 : X86_EFLAGS_RF); /* faults set RF */
+    uint64_t refused = FAST_REFUSED_FLAGS | (exception ? 0 : X86_EFLAGS_RF); /* faults set RF */
 
     return (regs->rflags & refused) || !is_canonical(regs->rip) || !guest_range_ok(regs->rip, 1) ||
            (v->dr[7] & DR7_ENABLES) || v->nmi_pending || (v->hot->flags & 0x00ff0000) ||
@@ -138,7 +130,11 @@ static bool is_shadow(struct fast_handler *h, bool user)
         return false;
     if (h->state == RADON_FAST_SHADOW)
         return true;
-    if (!h->oracle || (int32_t)--h->oracle_left > 0)
+    if (!h->oracle) {
+        h->oracle_left = INT32_MAX; /* fast_entry.S counts it down all the same */
+        return false;
+    }
+    if ((int32_t)--h->oracle_left > 0)
         return false;
     h->oracle_left = h->oracle;
     return true;

@@ -292,6 +292,7 @@ static void count_agreement(struct fast_handler *h, uint32_t path)
         h->nr_paths++;
         if (h->state == RADON_FAST_ACTIVE) /* a way that was never compared: back to comparing */
             h->state = RADON_FAST_SHADOW;
+        fast_lean_update(h);
     }
     if (i < FAST_PATHS)
         h->paths[i].agreed++;
@@ -302,6 +303,7 @@ static void count_agreement(struct fast_handler *h, uint32_t path)
     if (h->state == RADON_FAST_SHADOW && h->info.agreements && least >= h->info.agreements) {
         h->oracle = h->oracle_left = FAST_ORACLE;
         h->state = RADON_FAST_ACTIVE;
+        fast_lean_update(h);
         h->info.activated = rdtsc();
     }
 }

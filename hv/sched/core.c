@@ -149,6 +149,8 @@ static void switch_to(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
     next->state = VCPU_RUNNING;
     trace_vcpu_runs(next);
     sites_vcpu_runs(next);
+    if (next->domain->fast)
+        fast_vcpu_runs(next);
     if (next->is_idle)
         tlb_load_cr3(cpu->id, idle_cr3);
     else

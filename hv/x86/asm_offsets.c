@@ -10,7 +10,7 @@
 #include "hv/vcpu_hot.h"
 #include "hv/x86.h"
 
-#include "program.h"
+#include "fast/fast_int.h"
 
 #define EMIT(name, value) __asm__ volatile("\n.ascii \"@@" #name " %0\"" ::"i"((long)(value)))
 #define HOTF(name, field) EMIT(HOT_##name, offsetof(struct vcpu_hot, field))
@@ -31,7 +31,30 @@ void asm_offsets(void)
     HOTF(PAGE_FAULT_RIP, page_fault_rip);
     HOTF(SCRATCH, scratch);
     HOTF(FAST_SYSCALLS, fast_syscalls);
+    HOTF(FAST_WORK, fast_work);
+    HOTF(FAST_COUNTS_AT, fast_counts_at);
+    HOTF(KERNEL_SP, kernel_sp);
     EMIT(FAST_MAX_SYSCALL_, FAST_MAX_SYSCALL);
+    EMIT(FAST_DOMAIN_LEAN, offsetof(struct fast_domain, lean));
+    EMIT(FAST_HANDLER_CODE, offsetof(struct fast_handler, code));
+    EMIT(FAST_HANDLER_COUNTS, offsetof(struct fast_handler, counts));
+    EMIT(FAST_HANDLER_ORACLE_LEFT, offsetof(struct fast_handler, oracle_left));
+    EMIT(FAST_COUNTS_HITS, offsetof(struct fast_counts, hits));
+    EMIT(FAST_RUN_STOP, offsetof(struct fast_cpu, run.stop));
+    EMIT(FAST_RUN_NR_STAGED, offsetof(struct fast_cpu, run.nr_staged));
+    EMIT(FAST_CPU_LEAN, offsetof(struct fast_cpu, lean));
+#define FASTCTX(name, field) EMIT(FAST_CTX_##name, offsetof(struct fast_cpu, ctx.field))
+    FASTCTX(RAX, rax);
+    FASTCTX(RDX, rdx);
+    FASTCTX(RSI, rsi);
+    FASTCTX(RDI, rdi);
+    FASTCTX(R8, r8);
+    FASTCTX(R9, r9);
+    FASTCTX(R10, r10);
+    FASTCTX(KERNEL_GS, kernel_gs);
+    FASTCTX(KERNEL_SP, kernel_sp);
+    EMIT(FAST_REFUSED_FLAGS_, FAST_REFUSED_FLAGS | X86_EFLAGS_RF);
+    EMIT(MSR_SHADOW_GS_BASE_, MSR_SHADOW_GS_BASE);
     HOTF(SITE_COUNTDOWN, site_countdown);
     HOTF(SITE_PERIOD, site_period);
     HOTF(SITE_ROWS, site_rows);

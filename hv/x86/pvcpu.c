@@ -267,6 +267,10 @@ long pv_set_debugreg(struct vcpu *v, unsigned int nr, uint64_t value)
         return -XEN_EINVAL;
     }
     v->dr[nr] = value;
+    if (v->dr[7] & DR7_ENABLES)
+        hot_set_odd(v->hot, HOT_ODD_DEBUG);
+    else
+        hot_clear_odd(v->hot, HOT_ODD_DEBUG);
     if (v == current() && (nr == 7 || (v->dr[7] & DR7_ENABLES) || nr == 6)) {
         if (nr == 7)
             for (unsigned int i = 0; i < 4; i++)

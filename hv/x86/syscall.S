@@ -111,6 +111,8 @@ entry_syscall:
     jmp     .Lslow_syscall
 .endm
 
+    .globl  bounce_plain
+bounce_plain:
 .Lbounce:
     BOUNCE_SYSCALL 0
 .Lbounce_sample:
@@ -256,6 +258,10 @@ entry_syscall:
     cmp     $FAST_MAX_SYSCALL_, %rax
     ja      .Lno_handler
     push    %rcx
+    mov     HOT(FAST_SYSCALLS, 3), %rcx
+    mov     FAST_DOMAIN_LEAN(%rcx, %rax, 8), %rcx
+    test    %rcx, %rcx
+    jnz     fast_lean_syscall
     mov     HOT(FAST_SYSCALLS, 3), %rcx
     cmpq    $0, (%rcx, %rax, 8)
     pop     %rcx
@@ -432,6 +438,8 @@ iret_lean_\timed:
     TRACE_IRET_USER
 
 /* A full frame and C: system calls and irets that are not plain. */
+    .globl  slow_syscall
+slow_syscall:
 .Lslow_syscall:
     push    %r11
     pushq   $FLAT_RING3_CS64_

@@ -66,6 +66,9 @@ static inline bool fast_stepping(void)
     return unlikely(hot()->flags & HOT_STEP);
 }
 
+/* v is about to run on its CPU. */
+void fast_vcpu_runs(struct vcpu *v);
+
 /* vcpu_info, debug registers or the set of handlers changed: the flags of v's word. */
 void fast_refresh(struct vcpu *v);
 

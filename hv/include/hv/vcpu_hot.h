@@ -24,6 +24,7 @@
 #define HOT_ODD_NO_USER     0x00100000 /* there is no user L4: user mode cannot be entered */
 #define HOT_ODD_IOPL        0x00200000 /* frames show the I/O privilege level (vm_assist) */
 #define HOT_ODD_NMI         0x00080000 /* an NMI is to be delivered */
+#define HOT_ODD_DEBUG       0x00400000 /* a hardware breakpoint is on */
 #define HOT_TRACE           0x01000000 /* byte 3: entries are recorded (hv/trace) */
 #define HOT_SITES_EXACT     0x02000000 /* every entry is timed (hv/trace/sites.c) */
 #define HOT_SITES_OPEN      0x04000000 /* this entry is a sample: it is timed */
@@ -70,6 +71,8 @@ struct vcpu_hot {
     uint64_t site_base;         /* of hypercalls' keys: domain and kind */
     struct site_row *site_iret_row; /* of its iret hypercalls */
     void *fast_syscalls;        /* struct fast_handler *[FAST_MAX_SYSCALL + 1] of the domain */
+    struct fast_cpu *fast_work; /* of the CPU where it runs; while the domain has handlers */
+    uint64_t fast_counts_at;    /* of that CPU in struct fast_handler's counts: bytes */
 };
 
 /* Bytes change one by one, since each has its own writers; byte 2 from other CPUs in rare cases. */
