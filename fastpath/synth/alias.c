@@ -13,16 +13,38 @@ static enum alias compare(int64_t off_a, unsigned int size_a, int64_t off_b, uns
     return ALIAS_PART;
 }
 
-/* Both on the stack, below amounts of which only bounds are known. */
-static enum alias stack_alias(const struct work *w, const struct place *a, const struct place *b)
+/* Both on the stack, below amounts of which bounds are known: how far b is below a, at least and most. */
+static bool distance_below(struct graph *g, node_id sym_a, node_id sym_b, int64_t *least,
+                           int64_t *most)
 {
-    const struct node *sa = g_node(&w->graph, a->sym), *sb = g_node(&w->graph, b->sym);
-    int64_t low_a = a->off - (int64_t)(a->sym ? sa->hi : 0);
-    int64_t high_a = a->off - (int64_t)(a->sym ? sa->lo : 0) + a->size;
-    int64_t low_b = b->off - (int64_t)(b->sym ? sb->hi : 0);
-    int64_t high_b = b->off - (int64_t)(b->sym ? sb->lo : 0) + b->size;
+    const uint64_t far = 1u << 20;
+    const struct node *d = g_node(g, g_op(g, N_SUB, sym_b, sym_a));
+    const struct node *e = g_node(g, g_op(g, N_SUB, sym_a, sym_b));
+    const struct node *a = g_node(g, sym_a), *b = g_node(g, sym_b);
 
-    return high_a <= low_b || high_b <= low_a ? ALIAS_NO : ALIAS_MAY;
+    if (d->hi < far) {
+        *least = (int64_t)d->lo;
+        *most = (int64_t)d->hi;
+    } else if (e->hi < far) {
+        *least = -(int64_t)e->hi;
+        *most = -(int64_t)e->lo;
+    } else {
+        *least = (int64_t)b->lo - (int64_t)a->hi;
+        *most = (int64_t)b->hi - (int64_t)a->lo;
+        return a->hi < far && b->hi < far;
+    }
+    return true;
+}
+
+static enum alias stack_alias(struct graph *g, const struct place *a, const struct place *b)
+{
+    int64_t least, most, delta = b->off - a->off;
+    node_id none = g_const(g, 0);
+
+    if (!distance_below(g, a->sym ? a->sym : none, b->sym ? b->sym : none, &least, &most))
+        return ALIAS_MAY;
+    /* b lies between delta - most and delta - least behind a. */
+    return delta - most >= a->size || delta - least + b->size <= 0 ? ALIAS_NO : ALIAS_MAY;
 }
 
 static bool never_meet(enum region a, enum region b)
@@ -35,12 +57,12 @@ static bool never_meet(enum region a, enum region b)
     return a != IN_POINTER && b != IN_POINTER;
 }
 
-enum alias alias(const struct work *w, const struct place *a, const struct place *b)
+enum alias alias(struct work *w, const struct place *a, const struct place *b)
 {
     if (never_meet(a->region, b->region))
         return ALIAS_NO;
     if (a->region == IN_STACK && a->sym != b->sym)
-        return stack_alias(w, a, b);
+        return stack_alias(&w->graph, a, b);
     if (a->region == IN_STACK || a->base == b->base)
         return compare(a->off, a->size, b->off, b->size);
     return ALIAS_MAY;

@@ -127,7 +127,7 @@ struct way {
     uint32_t upto;
 };
 
-static bool is_first(const struct work *w, const struct way *way, const struct place *p)
+static bool is_first(struct work *w, const struct way *way, const struct place *p)
 {
     for (; way; way = way->up) {
         for (uint32_t i = 0; i < way->upto; i++) {

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "program.h"
+
 bool graph_init(struct graph *g)
 {
     memset(g, 0, sizeof(*g));
@@ -74,6 +76,12 @@ uint64_t node_compute(enum node_op op, uint64_t a, uint64_t b, uint64_t c)
     }
 }
 
+/* All bits from the lowest of x up: sums keep the zeros below. */
+static uint64_t multiple_of(uint64_t x)
+{
+    return x ? ~0ull << __builtin_ctzll(x) : 0;
+}
+
 /* Bounds and possible bits of a new node, from its operands'. */
 static void bounds(const struct graph *g, struct node *n)
 {
@@ -93,6 +101,9 @@ static void bounds(const struct graph *g, struct node *n)
         n->hi = n->ones = byte_mask(n->size);
         return;
     case N_INPUT:
+        if (n->imm == offsetof(struct fast_ctx, kernel_sp))
+            n->ones = ~15ull; /* lift() refuses captures where it is not */
+        return;
     case N_TSC:
         return;
     case N_ADD:
@@ -150,6 +161,8 @@ static void bounds(const struct graph *g, struct node *n)
     default:
         return;
     }
+    if (n->op == N_ADD || n->op == N_SUB)
+        n->ones &= multiple_of(a->ones | b->ones);
     n->ones &= fill_ones(n->hi);
     if (n->hi > n->ones)
         n->hi = n->ones;
@@ -194,7 +207,10 @@ node_id g_const(struct graph *g, uint64_t value)
 
 node_id g_input(struct graph *g, uint32_t field_offset)
 {
-    return intern(g, &(struct node){ .op = N_INPUT, .imm = field_offset, .rests = RESTS_INPUT });
+    bool stack = field_offset == offsetof(struct fast_ctx, kernel_sp);
+
+    return intern(g, &(struct node){ .op = N_INPUT, .imm = field_offset,
+                                     .rests = stack ? RESTS_STACK : RESTS_INPUT });
 }
 
 node_id g_load(struct graph *g, node_id address, unsigned int size)

@@ -44,6 +44,8 @@ static node_id fold_sub(struct graph *g, node_id a, node_id b)
         return g_const(g, 0);
     if (imm_of(g, b, &imm))
         return g_op_imm(g, N_ADD, a, 0 - imm);
+    if (na->op == N_SUB) /* what is subtracted is gathered: the stack pointer stays in front */
+        return g_op(g, N_SUB, na->a, g_op(g, N_ADD, na->b, b));
     if (na->op == N_ADD && na->a == b)
         return na->b;
     if (na->op == N_ADD && na->b == b)
@@ -57,6 +59,15 @@ static node_id fold_sub(struct graph *g, node_id a, node_id b)
 static bool is_low_mask(uint64_t m)
 {
     return m && (m & (m + 1)) == 0;
+}
+
+/* A place on the stack, below an amount that is only known when it runs. */
+static bool is_moved_stack(const struct graph *g, node_id a)
+{
+    int64_t off;
+    const struct node *n = g_node(g, g_split(g, a, &off));
+
+    return n->op == N_SUB && g_node(g, n->a)->op == N_INPUT && (g_node(g, n->a)->rests & RESTS_STACK);
 }
 
 static node_id fold_and(struct graph *g, node_id a, node_id b)
@@ -73,6 +84,10 @@ static node_id fold_and(struct graph *g, node_id a, node_id b)
         return g_const(g, 0);
     if ((na->ones & ~imm) == 0)
         return a;
+    /* The stack pointer aligned down is the stack pointer less a small amount. */
+    if (~imm < 64 && is_low_mask(~imm) && is_moved_stack(g, a) &&
+        !(na->op == N_ADD && (g_node(g, na->a)->ones & ~imm) == 0))
+        return g_op(g, N_SUB, a, g_op_imm(g, N_AND, a, ~imm));
     switch (na->op) {
     case N_AND:
         if (imm_of(g, na->b, &inner))
@@ -97,8 +112,12 @@ static node_id fold_and(struct graph *g, node_id a, node_id b)
         if ((imm & ~0xffffffffull) == 0)
             return g_op(g, N_AND, na->a, b);
         break;
-    case N_ADD: /* low bits of a sum rest on low bits: inner masks at least as wide go */
-    case N_SUB:
+    case N_ADD: /* x + c aligned down, where x is aligned */
+        if (is_low_mask(~imm) && imm_of(g, na->b, &inner) &&
+            (g_node(g, na->a)->ones & ~imm) == 0)
+            return g_op_imm(g, N_ADD, na->a, inner & imm);
+        /* fallthrough */
+    case N_SUB: /* low bits of a sum rest on low bits: inner masks at least as wide go */
         if (is_low_mask(imm)) {
             const struct node *x = g_node(g, na->a), *y = g_node(g, na->b);
             node_id nx = na->a, ny = na->b;

@@ -434,7 +434,8 @@ static void entry_registers(struct work *w, struct state *st)
         }
     }
     FOR_CAPTURES(i, st->captures)
-        if (!concrete_value(w, i, st->reg[RSP], &want) || want != step_of(w, i, 0)->regs.rsp)
+        if ((w->capture[i].head->kernel_sp & 15) ||
+            !concrete_value(w, i, st->reg[RSP], &want) || want != step_of(w, i, 0)->regs.rsp)
             refuse(w, SYNTH_ENTRY_FRAME, "rsp %#llx, the kernel's stack starts at %#llx",
                    (unsigned long long)step_of(w, i, 0)->regs.rsp,
                    (unsigned long long)w->capture[i].head->kernel_sp);

@@ -175,7 +175,7 @@ void watch_add(struct work *w, uint64_t address);
 /* alias.c */
 enum alias { ALIAS_NO, ALIAS_MAY, ALIAS_SAME, ALIAS_INSIDE, ALIAS_PART };
 /* How the bytes of `b` lie to those of `a`: INSIDE: b within a. */
-enum alias alias(const struct work *w, const struct place *a, const struct place *b);
+enum alias alias(struct work *w, const struct place *a, const struct place *b);
 /* The truth that two places do not overlap. */
 node_id disjoint(struct work *w, const struct place *a, const struct place *b);
 /* Whether they do not in any of the captures. */

@@ -463,6 +463,7 @@ static void test_bad_captures(void **unused)
     head->end = RADON_CAPTURE_DONE;
     assert_int_equal(remade(&job), SYNTH_OK);
 
+    free((void *)(uintptr_t)job.capture[1].head);
     record(&other, &scenarios[CALL_MASK]);
     job.capture[1].head = other.capture[0].head;
     free((void *)(uintptr_t)job.capture[2].head);
