@@ -120,6 +120,27 @@ static void try_store(struct work *w, struct segment *s, uint32_t i)
     }
 }
 
+/*
+ * Bits cleared that are clear already, or set that are set: a guard says so, and nothing is stored.
+ * Only where every capture had it so, and where the value rests on nothing but what was there.
+ */
+static void try_no_change(struct work *w, struct segment *s, uint32_t i)
+{
+    struct effect *e = &s->effect[i];
+    const struct node *n = g_node(&w->graph, e->value);
+    node_id same;
+    uint64_t holds;
+
+    if (e->dead || !e->original || (n->op != N_AND && n->op != N_OR) || n->a != e->original ||
+        g_node(&w->graph, n->b)->op != N_CONST)
+        return;
+    same = g_op(&w->graph, N_EQ, e->value, e->original);
+    if (!concrete_agreed(w, s->captures, same, &holds) || !holds)
+        return;
+    e->kind = E_GUARD;
+    e->value = same;
+}
+
 /* Stores on the way from the root, for "the first one there". */
 struct way {
     const struct way *up;
@@ -154,6 +175,7 @@ static void walk(struct work *w, struct segment *s, const struct way *up)
         if (!is_first(w, &way, &s->effect[i].place))
             s->effect[i].original = 0;
         try_store(w, s, i);
+        try_no_change(w, s, i);
     }
     way.upto = s->n;
     walk(w, s->child[0], &way);

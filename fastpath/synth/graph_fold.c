@@ -238,15 +238,34 @@ static node_id fold_sext(struct graph *g, enum node_op op, node_id a)
     return 0;
 }
 
+/* (x & c) == x, (x | c) == x: a test of bits. */
+static node_id fold_bits_kept(struct graph *g, node_id changed, node_id x)
+{
+    const struct node *n = g_node(g, changed);
+    uint64_t imm;
+
+    if (n->a != x || !n->b || !imm_of(g, n->b, &imm))
+        return 0;
+    if (n->op == N_AND)
+        return g_op_imm(g, N_EQ, g_op_imm(g, N_AND, x, ~imm & g_node(g, x)->ones), 0);
+    return n->op == N_OR ? g_op_imm(g, N_EQ, g_op_imm(g, N_AND, x, imm), imm) : 0;
+}
+
 static node_id fold_eq(struct graph *g, node_id a, node_id b)
 {
     const struct node *na = g_node(g, a), *nb = g_node(g, b);
     uint64_t imm, inner;
+    node_id bits;
 
     if (a == b)
         return g_const(g, 1);
     if (na->hi < nb->lo || nb->hi < na->lo)
         return g_const(g, 0);
+    bits = fold_bits_kept(g, a, b);
+    if (!bits)
+        bits = fold_bits_kept(g, b, a);
+    if (bits)
+        return bits;
     if (!imm_of(g, b, &imm))
         return 0;
     if (imm & ~na->ones)
@@ -274,7 +293,11 @@ static node_id fold_eq(struct graph *g, node_id a, node_id b)
         break;
     case N_AND: { /* ((x - y) & mask) == 0 with x and y within the mask */
         const struct node *in = g_node(g, na->a);
+        uint64_t count;
 
+        if (imm == 0 && in->op == N_SHR && imm_of(g, in->b, &count) && imm_of(g, na->b, &inner) &&
+            inner << count >> count == inner) /* bits of x, wherever they were moved to */
+            return g_op_imm(g, N_EQ, g_op_imm(g, N_AND, in->a, inner << count), 0);
         if (!imm_of(g, na->b, &inner) || !is_low_mask(inner))
             break;
         if (in->op == N_SUB && imm == 0 && g_node(g, in->a)->hi <= inner &&

@@ -78,9 +78,11 @@ static void need_segment(struct code *c, const struct segment *s)
     for (uint32_t i = 0; i < s->n; i++) {
         const struct effect *e = &s->effect[i];
 
-        if (e->kind == E_GUARD) {
+        if (e->dead) {
+            continue;
+        } else if (e->kind == E_GUARD) {
             need_truth(c, e->value);
-        } else if (e->kind == E_STORE && !e->dead) {
+        } else if (e->kind == E_STORE) {
             need(c, e->place.address);
             need(c, e->value);
         }
@@ -178,6 +180,8 @@ static void order_effect(struct code *c, const struct effect *e)
 {
     struct item i = { .at = e->at, .size = e->place.size };
 
+    if (e->dead)
+        return;
     switch (e->kind) {
     case E_GUARD:
         as_comparison(c->w, e->value, &i);
@@ -203,8 +207,6 @@ static void order_effect(struct code *c, const struct effect *e)
         mark_emitted(c, e->value);
         break;
     default:
-        if (e->dead)
-            return;
         require_address(c, e->place.address, &i, e->at);
         require(c, e->value, e->at);
         i.kind = I_STORE;

@@ -164,6 +164,7 @@ int synth(const struct synth_input *in, struct synth_output *out)
     if (!w->failed && lift(w))
         remove_dead(w);
     if (!w->failed && w->root) {
+        merge_guards(w, w->root);
         explain_effects(w, w->root, 0);
         emit(w);
     }

@@ -187,6 +187,9 @@ bool lift(struct work *w);
 /* dead.c: marks stores and loads that need not be done. */
 void remove_dead(struct work *w);
 
+/* merge.c: one comparison for several guards. */
+void merge_guards(struct work *w, struct segment *s);
+
 /* emit.c: the program. */
 bool emit(struct work *w);
 

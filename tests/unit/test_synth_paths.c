@@ -475,12 +475,38 @@ static void test_bad_captures(void **unused)
     drop(&other);
 }
 
+/* Captures with damage anywhere: refused or made, never a crash (sanitizers watch). */
+static void test_damaged_captures(void **unused)
+{
+    unsigned int refused = 0;
+    struct job job;
+
+    (void)unused;
+    record(&job, &scenarios[CALL_ACTION]);
+    job.in.nr_captures = 3;
+    for (unsigned int run = 0; run < 400; run++) {
+        struct radon_capture_head *head = (void *)(uintptr_t)job.capture[run % 3].head;
+        size_t steps = head->steps, bytes = steps * sizeof(struct radon_capture_step);
+        uint8_t *damaged = run % 8 ? (uint8_t *)(head + 1) : (uint8_t *)head;
+        size_t at = world_random() % (run % 8 ? bytes : sizeof(*head));
+        uint8_t old = damaged[at];
+
+        damaged[at] ^= (uint8_t)(1u << (world_random() & 7));
+        if (head->steps <= steps) /* what a reader would have found to be cut */
+            refused += remade(&job) != SYNTH_OK;
+        damaged[at] = old;
+    }
+    assert_true(refused > 100);
+    assert_int_equal(remade(&job), SYNTH_OK);
+    drop(&job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls),  cmocka_unit_test(test_shared),
         cmocka_unit_test(test_watches_and_taint), cmocka_unit_test(test_passes),
-        cmocka_unit_test(test_bad_captures),
+        cmocka_unit_test(test_bad_captures), cmocka_unit_test(test_damaged_captures),
     };
     const char *seed = getenv("RADON_SYNTH_SEED");
     int failed;

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guards of one piece of path that one comparison can make: bits of one value that must be clear, and
+ * addresses that must not come near one another.  A guard may move forward to an earlier one of the
+ * same value: it changes nothing but how soon the handler passes.
+ */
+#include "work.h"
+
+/* (x & mask) == 0. */
+static bool clear_bits(const struct graph *g, node_id truth, node_id *x, uint64_t *mask)
+{
+    const struct node *n = g_node(g, truth), *and = g_node(g, n->a);
+    uint64_t zero;
+
+    if (n->op != N_EQ || !g_is_const(g, n->b, &zero) || zero || and->op != N_AND)
+        return false;
+    *x = and->a;
+    return g_is_const(g, and->b, mask);
+}
+
+/* !(x + from < bytes): x is outside [-from, bytes - from). */
+static bool outside(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes)
+{
+    const struct node *n = g_node(g, truth), *less = g_node(g, n->a);
+    uint64_t number;
+
+    if (n->op != N_EQ || !g_is_const(g, n->b, &number) || number || less->op != N_ULT ||
+        !g_is_const(g, less->b, &number) || number > 4096)
+        return false;
+    *bytes = (int64_t)number;
+    *x = g_split(g, less->a, from);
+    return *x && g_node(g, *x)->op == N_SUB && *from > -(1 << 24) && *from < 1 << 24;
+}
+
+static bool merge_bits(struct work *w, struct effect *a, struct effect *b)
+{
+    node_id x, y;
+    uint64_t m, n;
+
+    if (!clear_bits(&w->graph, a->value, &x, &m) || !clear_bits(&w->graph, b->value, &y, &n) ||
+        x != y)
+        return false;
+    a->value = g_op_imm(&w->graph, N_EQ, g_op_imm(&w->graph, N_AND, x, m | n), 0);
+    return true;
+}
+
+static bool merge_distance(struct work *w, const struct segment *s, struct effect *a,
+                           struct effect *b)
+{
+    int64_t from_a, bytes_a, from_b, bytes_b, low, high, end_a, end_b;
+    struct graph *g = &w->graph;
+    node_id x, y, both;
+    uint64_t holds;
+
+    if (!outside(g, a->value, &x, &from_a, &bytes_a) ||
+        !outside(g, b->value, &y, &from_b, &bytes_b) || x != y)
+        return false;
+    low = -from_a < -from_b ? -from_a : -from_b;
+    end_a = bytes_a - from_a;
+    end_b = bytes_b - from_b;
+    high = end_a > end_b ? end_a : end_b;
+    both = g_not(g, g_op_imm(g, N_ULT, g_op_imm(g, N_ADD, x, (uint64_t)-low),
+                             (uint64_t)(high - low)));
+    if (!concrete_agreed(w, s->captures, both, &holds) || !holds)
+        return false;
+    a->value = both;
+    return true;
+}
+
+void merge_guards(struct work *w, struct segment *s)
+{
+    if (!s)
+        return;
+    for (uint32_t i = 0; i < s->n; i++) {
+        for (uint32_t j = i + 1; j < s->n; j++) {
+            struct effect *a = &s->effect[i], *b = &s->effect[j];
+
+            if (a->kind == E_GUARD && b->kind == E_GUARD && !a->dead && !b->dead &&
+                (a->value == b->value || merge_bits(w, a, b) || merge_distance(w, s, a, b)))
+                b->dead = true;
+        }
+    }
+    merge_guards(w, s->child[0]);
+    merge_guards(w, s->child[1]);
+}
