@@ -127,14 +127,16 @@ static bool is_user_address(uint64_t va)
     return va && va < 1ul << 47;
 }
 
-/* The return addresses that frame pointers lead to. */
-static void put_callers(uint64_t rip, uint64_t rbp)
+/* The return addresses that frame pointers lead to, and what may be one on top of the stack. */
+static void put_callers(uint64_t rip, uint64_t rsp, uint64_t rbp)
 {
     uint64_t frame[2]; /* the caller's rbp, the return address */
 
     if (!profile_wanted()->user_frames || !is_user_address(rip))
         return;
     put_word(RADON_PROFILE_CALLER, 0, rip);
+    if (is_user_address(rsp) && get_guest_u64(rsp, &frame[0]) && is_user_address(frame[0]))
+        put_word(RADON_PROFILE_USER_TOP, 0, frame[0]);
     for (uint32_t i = 1; i < profile_wanted()->user_frames; i++) {
         if (!is_user_address(rbp) || rbp % 8 || !copy_from_guest(frame, rbp, 2) ||
             !is_user_address(frame[1]))
@@ -149,13 +151,13 @@ static void put_callers(uint64_t rip, uint64_t rbp)
 /* Where the user was when it entered the guest kernel: the frame on top of that one's stack. */
 static void put_callers_of_kernel(const struct vcpu *v)
 {
-    uint64_t top = v->hot->kernel_sp & ~15ul, rip, rbp = 0;
+    uint64_t top = v->hot->kernel_sp & ~15ul, rip, rsp, rbp = 0;
 
-    if (!get_guest_u64(top - 40, &rip))
+    if (!get_guest_u64(top - 40, &rip) || !get_guest_u64(top - 16, &rsp))
         return;
     if (profile_wanted()->user_rbp && !get_guest_u64(top - profile_wanted()->user_rbp, &rbp))
         return;
-    put_callers(rip, rbp);
+    put_callers(rip, rsp, rbp);
 }
 
 /* ------------------------------------------------------------------ a sample */
@@ -172,7 +174,7 @@ static void put_guest(const struct vcpu *v, const struct cpu_user_regs *regs)
         put_stack(v, regs->rsp);
         put_callers_of_kernel(v);
     } else {
-        put_callers(regs->rip, regs->rbp);
+        put_callers(regs->rip, regs->rsp, regs->rbp);
         write_cr3(v->hot->user_cr3);
     }
 }

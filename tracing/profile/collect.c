@@ -253,6 +253,42 @@ static bool push_user(struct collector *c, struct building *b, const struct coll
     return true;
 }
 
+/* Whether the function around the user's rip makes a frame: [endbr64;] push %rbp; mov %rsp, %rbp. */
+static bool makes_frame(struct collector *c, const struct collecting *s)
+{
+    static const uint8_t endbr64[4] = { 0xf3, 0x0f, 0x1e, 0xfa }, frame[4] = { 0x55, 0x48, 0x89,
+                                                                              0xe5 };
+    uint8_t code[8];
+    struct symbol_hit hit;
+
+    if (!user_symbols_lookup(c->users, pid_of(s), comm_of(s), s->caller[0], &hit) || !*hit.name)
+        return true;
+    if (!user_symbols_code(c->users, pid_of(s), comm_of(s), s->caller[0] - hit.offset, code,
+                           sizeof(code)))
+        return true;
+    return !memcmp(code, frame, 4) || (!memcmp(code, endbr64, 4) && !memcmp(code + 4, frame, 4));
+}
+
+/*
+ * A leaf without a frame, such as the C library's system calls: frame pointers lead past its caller,
+ * but its return address is on top of the stack, if it is behind a call: e8 with 4 bytes, or
+ * ff /2.
+ */
+static void push_caller_of_leaf(struct collector *c, struct building *b,
+                                const struct collecting *s)
+{
+    uint8_t code[6];
+
+    if (!s->user_top || (s->nr_callers > 1 && s->caller[1] == s->user_top) || makes_frame(c, s) ||
+        !user_symbols_code(c->users, pid_of(s), comm_of(s), s->user_top - sizeof(code), code,
+                           sizeof(code)))
+        return;
+    if (code[1] == 0xe8 || (code[0] == 0xff && (code[1] & 0x38) == 0x10) ||
+        (code[3] == 0xff && (code[4] & 0x38) == 0x10) ||
+        (code[4] == 0xff && (code[5] & 0x38) == 0x10))
+        push_user(c, b, s, s->user_top, true);
+}
+
 static void push_users(struct collector *c, struct building *b, const struct collecting *s)
 {
     if (!s->nr_callers)
@@ -268,6 +304,7 @@ static void push_users(struct collector *c, struct building *b, const struct col
         push(c, b, FRAME_USER, "[unknown]", "");
         return;
     }
+    push_caller_of_leaf(c, b, s);
     for (uint32_t i = 1; i < s->nr_callers; i++)
         if (!push_user(c, b, s, s->caller[i], true))
             break;
@@ -342,7 +379,7 @@ static void open_sample(struct collecting *s, const struct trace_record *rec)
     s->vcpu = rec->data[4] & 0xffff;
     s->mode = rec->data[5];
     s->entry = rec->data[6];
-    s->rbp = s->hv_rip = 0;
+    s->rbp = s->hv_rip = s->user_top = 0;
     s->nr_words = s->nr_callers = s->missed = 0;
     memset(s->task, 0, sizeof(s->task));
 }
@@ -370,6 +407,9 @@ static void add_word(struct collecting *s, const struct trace_record *rec)
         return;
     case RADON_PROFILE_HV_RIP:
         s->hv_rip = word;
+        return;
+    case RADON_PROFILE_USER_TOP:
+        s->user_top = word;
         return;
     case RADON_PROFILE_MISSED:
         s->missed = (uint32_t)word;

@@ -18,7 +18,7 @@
 /* A sample whose words still come in. */
 struct collecting {
     bool open;
-    uint64_t tsc, rip, rsp, rbp, hv_rip;
+    uint64_t tsc, rip, rsp, rbp, hv_rip, user_top;
     uint16_t domain;
     uint32_t vcpu, mode, entry, missed;
     struct stack_word word[COLLECT_WORDS];

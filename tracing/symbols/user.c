@@ -2,9 +2,11 @@
 #include "user.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TIMES_MAX 32 /* that a process is noted: code of no file must not make us do it forever */
 
@@ -156,4 +158,18 @@ bool user_symbols_lookup(struct user_symbols *u, uint32_t pid, const char comm[1
         *hit = (struct symbol_hit){ .name = "", .address = address - offset, .offset = offset };
     hit->module = strrchr(map->path, '/') ? strrchr(map->path, '/') + 1 : map->path;
     return true;
+}
+
+bool user_symbols_code(const struct user_symbols *u, uint32_t pid, const char comm[16],
+                       uint64_t address, void *bytes, size_t n)
+{
+    const struct mapping *map = find(u, pid, comm, address);
+    int fd = map && map->path[0] == '/' ? open(map->path, O_RDONLY | O_CLOEXEC) : -1;
+    bool ok;
+
+    if (fd < 0)
+        return false;
+    ok = pread(fd, bytes, n, (off_t)(address - map->start + map->offset)) == (ssize_t)n;
+    close(fd);
+    return ok;
 }

@@ -35,4 +35,8 @@ bool user_symbols_knows(const struct user_symbols *u, uint32_t pid, const char c
 bool user_symbols_lookup(struct user_symbols *u, uint32_t pid, const char comm[16],
                          uint64_t address, struct symbol_hit *hit);
 
+/* n bytes of that file at an address of a process; false if there are not so many. */
+bool user_symbols_code(const struct user_symbols *u, uint32_t pid, const char comm[16],
+                       uint64_t address, void *bytes, size_t n);
+
 #endif
