@@ -17,6 +17,7 @@ class ToolCase(common.Case):
         for module in MODULES:
             path = sorted(glob.glob("/lib/modules/*-amd64/kernel/drivers/xen/%s.ko" % module))[-1]
             adds.append((path, path))  # where the tools look for it
+        adds += settings.pop("more_adds", [])
         adds += [(common.compile_program(name), "/" + name) for name in programs]
         adds += [(path, path) for path in more]
         settings.setdefault("clock", "instr")
