@@ -2,11 +2,11 @@
 /*
  * Makes a recording that has every event of the catalogue, by the writer that the tools use.
  *
- *     make_recording FILE [--rounds N] [--no-header] [--epoch NS] [--pace NS]
+ *     make_recording FILE [--rounds N] [--no-header] [--epoch NS] [--pace NS] [--lost-behind N]
  *
  * In each round CPUs 0 and 1 record each event once, hypercalls with every number of arguments, and one
  * loss.  CPU i stamps its records 1000 + 10 k + i.  --epoch: the header says that TSC 0 was that many
- * nanoseconds after 1970.  --pace: waits that long behind each round, and stamps records with the
+ * nanoseconds after 1970.  --lost-behind: so many records were lost behind the last.  --pace: waits that long behind each round, and stamps records with the
  * time since the program began, for those who follow a FIFO.
  */
 #include <fcntl.h>
@@ -127,7 +127,8 @@ static bool write_round(struct making *m, unsigned int cpu, uint64_t round)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: make_recording FILE [--rounds N] [--no-header] [--epoch NS] [--pace NS]\n");
+    fprintf(stderr, "usage: make_recording FILE [--rounds N] [--no-header] [--epoch NS] [--pace NS] "
+                    "[--lost-behind N]\n");
     return 2;
 }
 
@@ -136,7 +137,7 @@ int main(int argc, char **argv)
     static struct making m;
     struct trace_meta meta = { .tsc_hz = TSC_HZ, .clock = TRACE_CLOCK_MACHINE, .nr_cpus = CPUS,
                                .revision = "test" };
-    uint64_t rounds = 1, lost = 0;
+    uint64_t rounds = 1, lost = 0, behind = 0;
     bool header = true;
 
     if (argc < 2)
@@ -148,6 +149,8 @@ int main(int argc, char **argv)
             rounds = strtoull(argv[++i], NULL, 0);
         else if (!strcmp(argv[i], "--epoch") && i + 1 < argc)
             meta.epoch_ns = strtoull(argv[++i], NULL, 0);
+        else if (!strcmp(argv[i], "--lost-behind") && i + 1 < argc)
+            behind = strtoull(argv[++i], NULL, 0);
         else if (!strcmp(argv[i], "--pace") && i + 1 < argc)
             m.pace_ns = strtoull(argv[++i], NULL, 0);
         else
@@ -168,7 +171,7 @@ int main(int argc, char **argv)
             nanosleep(&(struct timespec){ (time_t)(m.pace_ns / NS_PER_S),
                                           (long)(m.pace_ns % NS_PER_S) }, NULL);
     }
-    meta.lost_full = lost;
+    meta.lost_full = lost + behind;
     meta.flags = TRACE_META_END;
     if (header)
         trace_writer_meta(&m.w, &meta);

@@ -130,13 +130,15 @@ class Lttng(unittest.TestCase):
         out = self.start_session()
         path = os.path.join(self.dir, "a.bin")
         subprocess.run([os.path.join(BUILD, "tests", "unit", "make_recording"), path, "--rounds", "5",
-                        "--epoch", "1000000000000000000"], check=True)
+                        "--epoch", "1000000000000000000", "--lost-behind", "77"], check=True)
         relay = self.relay(path)
         errors = relay.communicate(timeout=60)[1]
         self.assertEqual(relay.returncode, 0, errors)
         self.run_as("lttng", "destroy")
         events = self.read_back(out)
-        self.assertEqual(collections.Counter(e[5] for e in events), by_radon_trace(path))
+        # Losses that only the header knows are an event of their own.
+        self.assertEqual((events[-1][5], events[-1][6].split("}")[0]), ("tool:lost", ", cpu = 4294967295, records = 77 "))
+        self.assertEqual(collections.Counter(e[5] for e in events[:-1]), by_radon_trace(path))
         self.assertLess(abs(int(events[0][0]) - time.time()), 60)
 
     def test_bad_input(self):

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../reader/writer.h"
 #include "relayed.h"
 #include "sorter.h"
 
@@ -167,6 +168,26 @@ static ssize_t read_live(void *ctx, void *buf, size_t n)
     return interrupted ? 0 : trace_read_fd(&r->fd, buf, n);
 }
 
+/* What the header at the end says beyond the stream: lost behind the last record, or by the recorder. */
+static void relay_losses(struct relay *r)
+{
+    const struct trace_meta *m = &r->reader.meta;
+    uint64_t values[TRACE_FIELDS_MAX] = { UINT32_MAX }, lost;
+    struct trace_record rec = { .event = trace_events[TRACE_EV_tool_lost].id, .has_tsc = true,
+                                .tsc = r->last_tsc };
+    uint32_t words[3 + TRACE_EXTRA_MAX];
+
+    lost = m->lost_full + m->lost_cpu + m->lost_reader;
+    if (!r->reader.has_meta || !(m->flags & TRACE_META_END) || lost <= r->lost)
+        return;
+    values[1] = lost - r->lost;
+    rec.words = (unsigned int)(trace_make_record(words, rec.tsc, TRACE_EV_tool_lost, values) / 4 - 3);
+    memcpy(rec.data, words + 3, 4 * rec.words);
+    relay_record(r, &rec);
+    r->relayed--;
+    r->lost = lost;
+}
+
 static void set_window(struct relay *r)
 {
     uint64_t hz = r->reader.has_meta && r->reader.meta.tsc_hz ? r->reader.meta.tsc_hz : NS_PER_S;
@@ -198,6 +219,7 @@ static int relay_all(struct relay *r)
         drain(r, false);
     }
     drain(r, true);
+    relay_losses(r);
     if (next == TRACE_FAILED) {
         fprintf(stderr, "radon-relay: %s: %s\n", r->file, strerror(errno));
         return r->relayed ? EXIT_DAMAGED : EXIT_NOTHING;
