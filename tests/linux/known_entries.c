@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Enters the hypervisor a number of times that is known, in ways that nothing else on the machine does:
- * the counts of the tools must be these, to the digit.
+ * Enters the hypervisor a number of times that is known, in ways that nothing else on the machine
+ * does: the counts of the tools must be these, to the digit.
  *
  *   known_entries PAGES CALLS TRAPS HYPERCALLS
  *
- * Prints a line "NAME COUNT [ADDRESS]" for each: the instructions that do it have an address of their
- * own.
+ * Prints a line "NAME COUNT [ADDRESS]" for each: the instructions that do it have an address of
+ * their own.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -36,7 +36,9 @@ __attribute__((noinline)) static long call(long number)
     long result;
 
     __asm__ volatile("syscall\n.globl call_at\ncall_at:"
-                     : "=a"(result) : "a"(number) : "rcx", "r11", "memory");
+                     : "=a"(result)
+                     : "a"(number)
+                     : "rcx", "r11", "memory");
     return result;
 }
 

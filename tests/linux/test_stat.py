@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """radon-stat in domain 0: its counts are those of a program that knows what it did."""
 
+import base64
 import csv
 import io
 import json
+import subprocess
+import tempfile
 import unittest
 
+from guest.machine import tools
 from . import common
 from .tools import ToolCase, known
 
@@ -81,6 +85,21 @@ class Stat(ToolCase):
             self.assertEqual(count % 7, 0)
             self.assertLess(abs(count - did[name][0]), 0.25 * did[name][0] + 50, document["rows"])
         self.check_sums(document)
+
+    def test_kept_for_later(self):
+        """What record keeps is what report shows, to the digit, and on another machine."""
+        text = self.tool(["stat"], "radon-stat record -o /s -- /known_entries 20 30 40 50 >/dev/null && "
+                         "radon-stat report --json /s && base64 /s", ["known_entries"])
+        inside, end = json.JSONDecoder().raw_decode(text)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(base64.b64decode(text[end:]))
+            file.flush()
+            done = subprocess.run([tools.program("stat"), "report", "--json", file.name],
+                                  stdout=subprocess.PIPE, check=True)
+        self.assertEqual(json.loads(done.stdout), inside)
+        self.assertEqual(row(inside, EVENT, event="trap:breakpoint"), 40)
+        self.assertEqual(row(inside, ROUTINE, kind="hypercall", routine="privcmd_ioctl") >= 50, True)
+        self.assertTrue(inside["complete"])
 
     def test_modes_and_status(self):
         """The mode before comes back; CSV; statuses; a command that is not there."""

@@ -62,7 +62,8 @@ static void whole_events(void **state)
 static void one_hypercall(void **state)
 {
     struct trace_record block = {
-        .event = TRC_PV_HYPERCALL_V2, .words = 2,
+        .event = TRC_PV_HYPERCALL_V2,
+        .words = 2,
         .data = { 29 | TRC_PV_HYPERCALL_V2_ARG_32(0), 1 },
     };
 
@@ -77,7 +78,7 @@ static void one_hypercall(void **state)
     assert_true(keeps(block));
     block.data[1] = 0;
     assert_false(keeps(block));
-    assert_true(parse("hypercall:sched_op"));   /* every operation of it */
+    assert_true(parse("hypercall:sched_op")); /* every operation of it */
     assert_true(keeps(block));
     assert_false(keeps(hypercall(1)));
     assert_true(parse("hypercall:sched_op,hypercall"));

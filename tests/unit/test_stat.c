@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * radon-stat's arithmetic: bins, percentiles against the costs themselves, rows added up over CPUs and
- * kinds, samples multiplied, and names.
+ * radon-stat's arithmetic: bins, percentiles against the costs themselves, rows added up over CPUs
+ * and kinds, samples multiplied, and names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,14 +79,14 @@ static void percentile_by_hand(void **state)
     (void)state;
     assert_false(histogram_percentile(&h, 50, &p));
     for (int i = 0; i < 3; i++)
-        histogram_add(&h, 100);         /* bin 64..127 */
-    histogram_add(&h, 1000);            /* bin 512..1023 */
+        histogram_add(&h, 100); /* bin 64..127 */
+    histogram_add(&h, 1000);    /* bin 512..1023 */
     assert_true(histogram_percentile(&h, 50, &p));
     assert_int_equal(p.from, 64);
     assert_int_equal(p.below, 128);
-    assert_true(p.value > 106.66 && p.value < 106.67);  /* 64 + 64 * 2 / 3 */
+    assert_true(p.value > 106.66 && p.value < 106.67); /* 64 + 64 * 2 / 3 */
     assert_true(histogram_percentile(&h, 100, &p));
-    assert_int_equal(p.below, 1000);    /* the largest is known */
+    assert_int_equal(p.below, 1000); /* the largest is known */
     assert_true(p.value == 1000);
 }
 
@@ -107,8 +107,13 @@ static void equal_costs_are_known(void **state)
 static struct radon_site site(uint16_t domain, uint8_t kind, uint32_t number, uint64_t address,
                               uint64_t n, uint64_t each)
 {
-    struct radon_site s = { .domain = domain, .kind = kind, .number = number, .address = address,
-                            .count = n, .total = n * each, .max = each };
+    struct radon_site s = { .domain = domain,
+                            .kind = kind,
+                            .number = number,
+                            .address = address,
+                            .count = n,
+                            .total = n * each,
+                            .max = each };
 
     s.cost[histogram_bin(each)] = (uint32_t)n;
     return s;
@@ -218,12 +223,12 @@ static void evicted_rows(void **state)
     s.flags = RADON_SITE_OVERFLOW;
     s.count = 2;
     add(&raw, 1, s, 1);
-    s.number = 7;                       /* says nothing there */
+    s.number = 7; /* says nothing there */
     s.count = 4;
     add(&raw, 0, s, 1);
     s.count = 2;
     add(&raw, 1, s, 1);
-    assert_int_equal(raw.nr, 2);        /* one a CPU */
+    assert_int_equal(raw.nr, 2); /* one a CPU */
     add(&raw, 1, site(0, RADON_SITE_PAGE_FAULT, 0, 0, 1, 50), 1);
     assert_true(stat_group(&t, &raw, &by));
     stat_sort(&t, STAT_BY_COUNT);

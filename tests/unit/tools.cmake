@@ -12,3 +12,11 @@ radon_unit_test(select
     SOURCES tests/unit/test_select.c tracing/record/select.c tracing/reader/catalogue.c
         tracing/reader/values.c tracing/reader/names.c tracing/reader/calls.c
     DEFINES _GNU_SOURCE INCLUDES .)
+radon_unit_test(stat_read
+    SOURCES tests/unit/test_stat_read.c tracing/stat/sites.c tracing/stat/save.c
+        tracing/stat/table.c tracing/stat/histogram.c tracing/stat/names.c
+        tracing/reader/catalogue.c tracing/reader/values.c tracing/reader/names.c
+        tracing/reader/calls.c
+    DEFINES _GNU_SOURCE INCLUDES .)
+target_include_directories(unit_stat_read PRIVATE ${CMAKE_BINARY_DIR}/tracing/stat)
+add_dependencies(unit_stat_read radon-stat)

@@ -13,8 +13,18 @@
 #include "../reader/meta.h"
 #include "record.h"
 
-enum { OPT_DOMAIN = 256, OPT_VCPU, OPT_PAGES, OPT_SECONDS, OPT_RINGS, OPT_CLOCK, OPT_STRICT,
-       OPT_CRASH, OPT_PANIC, OPT_HELP };
+enum {
+    OPT_DOMAIN = 256,
+    OPT_VCPU,
+    OPT_PAGES,
+    OPT_SECONDS,
+    OPT_RINGS,
+    OPT_CLOCK,
+    OPT_STRICT,
+    OPT_CRASH,
+    OPT_PANIC,
+    OPT_HELP
+};
 
 static const struct option long_options[] = {
     { "output", required_argument, NULL, 'o' },

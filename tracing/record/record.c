@@ -40,7 +40,7 @@ static const char usage[] =
     "  radon-trace record -o ls.bin -e 'hypercall:*,trap:*' -- ls -lR /usr\n"
     "  radon-trace record --seconds 10 --domain 3 -o - | radon-trace report -\n"
     "\n"
-    "Status: 0; 1 it failed; 2 wrong use; 5 records were lost (--strict); the command's if not 0.\n";
+    "Status: 0; 1 it failed; 2 wrong use; 5 records lost (--strict); the command's if not 0.\n";
 
 struct recorder {
     struct session s;
@@ -48,8 +48,8 @@ struct recorder {
     struct trace_writer writer;
     double begin, end;
     pid_t pid;
-    int child;                  /* readable when the program has ended; -1 */
-    int program;                /* its exit status */
+    int child;   /* readable when the program has ended; -1 */
+    int program; /* its exit status */
 };
 
 /* ------------------------------------------------------------------ set up */
@@ -59,7 +59,9 @@ static bool wanted(struct recorder *r, struct radon_trace_control *control)
     char bad[TRACE_NAME_MAX];
 
     *control = (struct radon_trace_control){
-        .pages = r->o->pages ? r->o->pages : 256, .domain = RADON_DOMID_ANY, .vcpus = r->o->vcpus,
+        .pages = r->o->pages ? r->o->pages : 256,
+        .domain = RADON_DOMID_ANY,
+        .vcpus = r->o->vcpus,
     };
     if (!r->o->events)
         select_all(&r->s.selection);
@@ -170,10 +172,13 @@ static void say(const struct recorder *r, const char *file)
     if (!lost(s) && !s->bad_rings)
         fprintf(stderr, "none lost\n");
     else
-        fprintf(stderr, "%" PRIu64 " lost: %" PRIu64 " for a full ring (--pages), %" PRIu64
-                " for want of a ring\n", lost(s), s->lost_full, s->lost_cpu);
+        fprintf(stderr,
+                "%" PRIu64 " lost: %" PRIu64 " for a full ring (--pages), %" PRIu64
+                " for want of a ring\n",
+                lost(s), s->lost_full, s->lost_cpu);
     if (s->bad_rings)
-        record_fail("%u rings had something in them that is no record: they were left", s->bad_rings);
+        record_fail("%u rings had something in them that is no record: they were left",
+                    s->bad_rings);
 }
 
 static int status_of(const struct recorder *r)

@@ -15,11 +15,11 @@ enum { RECORD_FAILED = 1, RECORD_USE = 2, RECORD_INCOMPLETE = 5 };
 
 struct record_options {
     const char *output, *events, *domain;
-    char **program;             /* to run meanwhile, or NULL */
-    double seconds;             /* 0: until a signal comes */
+    char **program; /* to run meanwhile, or NULL */
+    double seconds; /* 0: until a signal comes */
     uint64_t vcpus;
-    uint32_t pages, flags;      /* of struct radon_trace_control */
-    uint32_t clock;             /* enum trace_clock */
+    uint32_t pages, flags; /* of struct radon_trace_control */
+    uint32_t clock;        /* enum trace_clock */
     int xen_rings, strict;
 };
 

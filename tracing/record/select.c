@@ -75,20 +75,20 @@ static bool asks_for(const struct selection *s, unsigned int ev)
 }
 
 /* What `s` has of an event, without the rows that `not` has of it. */
-static void subtract_rows(struct selection *s, const struct selection *not, unsigned int ev)
+static void subtract_rows(struct selection *s, const struct selection * not, unsigned int ev)
 {
     for (unsigned int row = 0; row < TRACE_ROW_UNKNOWN; row++)
         if (trace_row_event(row) == (int)ev)
-            s->row[row] = (s->whole[ev] || s->row[row]) && !not->row[row];
+            s->row[row] = (s->whole[ev] || s->row[row]) && !not ->row[row];
     s->whole[ev] = false;
 }
 
-static void subtract(struct selection *s, const struct selection *not)
+static void subtract(struct selection *s, const struct selection * not )
 {
     for (unsigned int ev = 0; ev < TRACE_EVENTS; ev++) {
         if (!asks_for(s, ev) || !asks_for(not, ev))
             continue;
-        if (!not->whole[ev]) {
+        if (!not ->whole[ev]) {
             subtract_rows(s, not, ev);
             continue;
         }
@@ -115,7 +115,7 @@ static bool take_name(struct selection *s, const char *name)
         return add_events(s, name) || add_rows(s, name);
     if (!add_events(&not, name + 1) && !add_rows(&not, name + 1))
         return false;
-    subtract(s, &not);
+    subtract(s, &not );
     return true;
 }
 
@@ -127,7 +127,8 @@ bool select_parse(struct selection *s, const char *names, char bad[TRACE_NAME_MA
     for (const char *at = names;;) {
         size_t n = strcspn(at, ",");
 
-        snprintf(bad, TRACE_NAME_MAX, "%.*s", (int)(n < TRACE_NAME_MAX ? n : TRACE_NAME_MAX - 1), at);
+        snprintf(bad, TRACE_NAME_MAX, "%.*s", (int)(n < TRACE_NAME_MAX ? n : TRACE_NAME_MAX - 1),
+                 at);
         if (!n || n >= TRACE_NAME_MAX || !take_name(s, bad))
             return false;
         if (!at[n])

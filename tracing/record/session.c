@@ -214,15 +214,18 @@ static void parse_record(const uint32_t *p, uint32_t head, unsigned int cpu,
     bool stamped = TRC_HD_INCLUDES_CYCLE_COUNT(head);
 
     *rec = (struct trace_record){
-        .event = TRC_HD_TO_EVENT(head), .cpu = cpu, .words = TRC_HD_EXTRA(head),
-        .has_tsc = stamped, .tsc = stamped ? p[1] | (uint64_t)p[2] << 32 : 0,
+        .event = TRC_HD_TO_EVENT(head),
+        .cpu = cpu,
+        .words = TRC_HD_EXTRA(head),
+        .has_tsc = stamped,
+        .tsc = stamped ? p[1] | (uint64_t)p[2] << 32 : 0,
     };
     memcpy(rec->data, p + (stamped ? 3 : 1), 4 * rec->words);
 }
 
 /*
- * Count the records in those bytes; with s->copy, those that are wanted go to *to, which moves on.  False:
- * they are no records.
+ * Count the records in those bytes; with s->copy, those that are wanted go to *to, which moves on.
+ * False: they are no records.
  */
 static bool take_records(struct session *s, unsigned int cpu, const void *data, uint32_t bytes,
                          char **to)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* radon-trace snapshot: the flight recorder, which keeps the newest records until they are asked for. */
+/* radon-trace snapshot: the flight recorder, which keeps the newest records until they are asked
+ * for. */
 #include "record.h"
 
 #include <errno.h>
@@ -19,8 +20,8 @@ static const char usage[] =
     "       radon-trace snapshot stop\n"
     "       radon-trace snapshot status\n"
     "\n"
-    "The flight recorder keeps the newest records of each CPU, of --pages pages, and overwrites the\n"
-    "oldest.  In domain 0 of Radon, as root.\n"
+    "The flight recorder keeps the newest records of each CPU, of --pages pages, and overwrites\n"
+    "the oldest.  In domain 0 of Radon, as root.\n"
     "\n"
     "  start            begin; -e and the others are as of radon-trace record\n"
     "  read             what is there, to FILE (snapshot.bin); it goes on recording afterwards\n"
@@ -34,7 +35,8 @@ static const char usage[] =
 static bool get_state(struct xen *x, struct radon_trace_state *state)
 {
     memset(state, 0, sizeof(*state));
-    return radon_call(x, RADON_TRACE_STATE, state, sizeof(*state), "asking for the flight recorder");
+    return radon_call(x, RADON_TRACE_STATE, state, sizeof(*state),
+                      "asking for the flight recorder");
 }
 
 static bool set_mode(struct xen *x, const struct radon_trace_control *as, uint32_t mode)
@@ -51,8 +53,11 @@ static bool set_mode(struct xen *x, const struct radon_trace_control *as, uint32
 static int start(struct xen *x, const struct record_options *o)
 {
     struct radon_trace_control c = {
-        .mode = RADON_TRACE_FLIGHT, .pages = o->pages ? o->pages : 256, .flags = o->flags,
-        .domain = RADON_DOMID_ANY, .vcpus = o->vcpus,
+        .mode = RADON_TRACE_FLIGHT,
+        .pages = o->pages ? o->pages : 256,
+        .flags = o->flags,
+        .domain = RADON_DOMID_ANY,
+        .vcpus = o->vcpus,
     };
     static struct selection selection;
     struct radon_trace_state state;
@@ -108,7 +113,7 @@ struct snapshot {
     struct radon_trace_state state;
     struct trace_writer writer;
     void *buffer;
-    uint64_t bytes;             /* of records */
+    uint64_t bytes; /* of records */
 };
 
 /* Whole records at the beginning of n bytes. */
@@ -135,15 +140,20 @@ static bool read_cpu(struct snapshot *s, unsigned int cpu)
 
     while (offset <= most) {
         struct radon_trace_read op = {
-            .cpu = cpu, .buffer = (uintptr_t)s->buffer, .bytes = READ_BYTES, .offset = offset,
+            .cpu = cpu,
+            .buffer = (uintptr_t)s->buffer,
+            .bytes = READ_BYTES,
+            .offset = offset,
         };
         struct iovec part = { s->buffer, 0 };
 
         if (!radon_call(s->x, RADON_TRACE_READ, &op, sizeof(op), "reading the flight recorder"))
             return false;
         if (op.bytes > READ_BYTES)
-            return xen_fail(s->x, "reading the flight recorder: %" PRIu64 " bytes where there is "
-                            "room for %u", op.bytes, READ_BYTES);
+            return xen_fail(s->x,
+                            "reading the flight recorder: %" PRIu64 " bytes where there is "
+                            "room for %u",
+                            op.bytes, READ_BYTES);
         part.iov_len = whole_records(s->buffer, (size_t)op.bytes);
         if (!part.iov_len)
             return true;
@@ -158,9 +168,14 @@ static bool read_cpu(struct snapshot *s, unsigned int cpu)
 static bool write_meta(struct snapshot *s, uint32_t clock, uint32_t flags)
 {
     struct trace_meta meta = {
-        .tsc_hz = s->info.tsc_hz, .tsc = s->info.tsc, .system_ns = s->info.system_ns,
-        .lost_full = s->state.lost_full, .lost_cpu = s->state.lost_cpu, .clock = clock,
-        .nr_cpus = s->info.nr_cpus, .flags = flags | TRACE_META_FLIGHT,
+        .tsc_hz = s->info.tsc_hz,
+        .tsc = s->info.tsc,
+        .system_ns = s->info.system_ns,
+        .lost_full = s->state.lost_full,
+        .lost_cpu = s->state.lost_cpu,
+        .clock = clock,
+        .nr_cpus = s->info.nr_cpus,
+        .flags = flags | TRACE_META_FLIGHT,
     };
 
     memcpy(meta.events, s->state.control.events, sizeof(meta.events));

@@ -80,9 +80,9 @@ static void costs(struct writer *w, const struct stat_row *r, uint64_t hz)
 {
     static const struct names cost = { "p50_from_ns", "p50_ns", "p50_below_ns",
                                        "p99_from_ns", "p99_ns", "p99_below_ns" };
-    static const struct names iret = { "to_iret_p50_from_ns", "to_iret_p50_ns",
+    static const struct names iret = { "to_iret_p50_from_ns",  "to_iret_p50_ns",
                                        "to_iret_p50_below_ns", "to_iret_p99_from_ns",
-                                       "to_iret_p99_ns", "to_iret_p99_below_ns" };
+                                       "to_iret_p99_ns",       "to_iret_p99_below_ns" };
     const struct histogram *c = &r->cost, *i = &r->to_iret;
 
     number(w, "timed", true, c->n);
@@ -108,8 +108,7 @@ unsigned int stat_fields(const struct stat_result *result, const struct stat_row
 
     text(&w, "level", is_routine ? "routine" : "event");
     place(&w, "domain", k->domain);
-    text(&w, "domain_name",
-         k->domain >= 0 ? xen_domain_name((uint16_t)k->domain, name) : NULL);
+    text(&w, "domain_name", k->domain >= 0 ? xen_domain_name((uint16_t)k->domain, name) : NULL);
     place(&w, "vcpu", k->vcpu);
     place(&w, "cpu", k->cpu);
     text(&w, "kind", stat_kind_name(k->kind));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Costs in bins of powers of two, as the hypervisor keeps them (public/radon.h, "hot sites"), and
- * what can be said of a percentile: the bin it lies in is certain, its place in there is interpolated.
+ * what can be said of a percentile: the bin it lies in is certain, its place in there is
+ * interpolated.
  */
 #ifndef TRACING_HISTOGRAM_H
 #define TRACING_HISTOGRAM_H
@@ -12,7 +13,7 @@
 #include "public/radon.h"
 
 struct histogram {
-    uint64_t n, total, max;             /* costs, their sum, the largest; cycles */
+    uint64_t n, total, max; /* costs, their sum, the largest; cycles */
     uint64_t bin[RADON_SITE_BINS];
 };
 
@@ -24,8 +25,8 @@ void histogram_add(struct histogram *h, uint64_t cost);
 void histogram_merge(struct histogram *to, const struct histogram *from);
 
 struct percentile {
-    double value;               /* interpolated in the bin */
-    uint64_t from, below;       /* it is not smaller than `from`, nor larger than `below` */
+    double value;         /* interpolated in the bin */
+    uint64_t from, below; /* it is not smaller than `from`, nor larger than `below` */
 };
 
 /* The cost that `percent` (0..100] of all do not exceed; false without costs in bins. */

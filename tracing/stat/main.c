@@ -47,15 +47,20 @@ void stat_name_routines(struct stat_table *t, const struct symtab *symbols)
 
 /* ------------------------------------------------------------------ printing */
 
-static int print_to(const struct stat_options *o, const struct stat_result *r)
+/* Write to the file or standard output that the user wants; the exit status. */
+static int write_out(const struct stat_options *o, const struct stat_result *r,
+                     const struct stat_table *raw)
 {
     FILE *out = o->output ? fopen(o->output, "we") : stdout;
-    bool failed;
+    bool failed = false;
 
     if (!out)
         return stat_fail("%s: %s", o->output, strerror(errno));
-    stat_print(out, r, &o->view);
-    failed = fflush(out) || ferror(out);
+    if (o->command == STAT_RECORD)
+        failed = !stat_save(out, r, raw);
+    else
+        stat_print(out, r, &o->view);
+    failed = fflush(out) || ferror(out) || failed;
     if (o->output)
         failed = fclose(out) || failed;
     if (failed)
@@ -63,19 +68,21 @@ static int print_to(const struct stat_options *o, const struct stat_result *r)
     return o->strict && !r->complete ? EXIT_INCOMPLETE : 0;
 }
 
-int stat_finish(const struct stat_options *o, struct stat_result *r, struct stat_table *raw)
+int stat_finish(const struct stat_options *o, const struct stat_result *r,
+                const struct stat_table *raw)
 {
     struct stat_by by = o->by, routine_by = o->by;
     struct stat_table events = { 0 }, routines = { 0 };
+    struct stat_result shown = *r;
     int status;
 
     routine_by.routine = routine_by.address = true;
     if (stat_group(&events, raw, &by) && stat_group(&routines, raw, &routine_by)) {
         stat_sort(&events, o->order);
         stat_sort(&routines, o->order);
-        r->events = &events;
-        r->routines = &routines;
-        status = print_to(o, r);
+        shown.events = &events;
+        shown.routines = &routines;
+        status = write_out(o, &shown, raw);
     } else {
         status = stat_fail("out of memory");
     }

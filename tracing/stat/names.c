@@ -9,12 +9,9 @@
 _Static_assert(STAT_NAME_MAX >= TRACE_NAME_MAX, "rows have room for their names");
 
 static const char *const kind_names[STAT_KINDS] = {
-    [RADON_SITE_SYSCALL] = "syscall",
-    [RADON_SITE_HYPERCALL] = "hypercall",
-    [RADON_SITE_TRAP] = "trap",
-    [RADON_SITE_PAGE_FAULT] = "page_fault",
-    [RADON_SITE_EMULATION] = "emulation",
-    [RADON_SITE_INTERRUPT] = "interrupt",
+    [RADON_SITE_SYSCALL] = "syscall",     [RADON_SITE_HYPERCALL] = "hypercall",
+    [RADON_SITE_TRAP] = "trap",           [RADON_SITE_PAGE_FAULT] = "page_fault",
+    [RADON_SITE_EMULATION] = "emulation", [RADON_SITE_INTERRUPT] = "interrupt",
     [STAT_SUBCALL] = "subcall",
 };
 

@@ -11,14 +11,17 @@
 
 static const char usage[] =
     "usage: radon-stat [OPTIONS] [-- COMMAND [ARGUMENT...]]\n"
+    "       radon-stat record -o FILE [OPTIONS] [-- COMMAND [ARGUMENT...]]\n"
     "       radon-stat live [OPTIONS]\n"
     "       radon-stat report FILE [OPTIONS]\n"
     "\n"
-    "How often each hypercall, trap, system call and guest routine enters the hypervisor, and what\n"
-    "that costs.  In domain 0 of Radon, as root; report reads a recording anywhere.\n"
+    "How often each hypercall, trap, system call and guest routine enters the hypervisor, and\n"
+    "what that costs.  In domain 0 of Radon, as root; report reads a recording anywhere.\n"
     "\n"
-    "Without a command and --seconds: what the hypervisor has sampled since it began.  With one of\n"
-    "them: what happens meanwhile, every entry of it.\n"
+    "Without a command and --seconds: what the hypervisor has sampled since it began.  With one\n"
+    "of them: what happens meanwhile, every entry of it.\n"
+    "\n"
+    "record keeps what was counted for report, which also reads recordings of radon-trace.\n"
     "\n"
     "  --seconds S     measure for S seconds\n"
     "  --exact         every entry (default with a command, --seconds, live)\n"
@@ -42,11 +45,28 @@ static const char usage[] =
     "  radon-stat --seconds 5 --by domain,cpu --sort count\n"
     "  radon-stat live --sampled --period 499\n"
     "\n"
-    "Status: 0; 1 it failed; 2 wrong use; 5 incomplete (--strict); the command's if that is not 0.\n";
+    "Status: 0; 1 it failed; 2 wrong use; 5 incomplete (--strict); the command's if not 0.\n";
 
-enum { OPT_SECONDS = 256, OPT_EXACT, OPT_SAMPLED, OPT_PERIOD, OPT_DOMAIN, OPT_BY, OPT_SORT, OPT_TOP,
-       OPT_INTERVAL, OPT_JSON, OPT_CSV, OPT_TSC, OPT_STRICT, OPT_COLOR, OPT_LIVE, OPT_HELP,
-       OPT_VERSION, OPT_KALLSYMS };
+enum {
+    OPT_SECONDS = 256,
+    OPT_EXACT,
+    OPT_SAMPLED,
+    OPT_PERIOD,
+    OPT_DOMAIN,
+    OPT_BY,
+    OPT_SORT,
+    OPT_TOP,
+    OPT_INTERVAL,
+    OPT_JSON,
+    OPT_CSV,
+    OPT_TSC,
+    OPT_STRICT,
+    OPT_COLOR,
+    OPT_LIVE,
+    OPT_HELP,
+    OPT_VERSION,
+    OPT_KALLSYMS
+};
 
 static const struct option long_options[] = {
     { "seconds", required_argument, NULL, OPT_SECONDS },
@@ -198,6 +218,8 @@ static int check(const struct stat_options *o)
         return wrong_use("which recording?", NULL);
     if (o->command == STAT_LIVE && (o->program || o->view.format != STAT_TEXT || o->output))
         return wrong_use("live shows tables on a terminal, of the whole machine", NULL);
+    if (o->command == STAT_RECORD && (!o->output || o->view.format != STAT_TEXT))
+        return wrong_use("record takes -o FILE; its format is of its own", NULL);
     if (o->program && o->seconds > 0)
         return wrong_use("a command or --seconds, not both", NULL);
     if (o->by.vcpu && o->command != STAT_REPORT)
@@ -239,6 +261,8 @@ int stat_options(int argc, char **argv, struct stat_options *o)
         o->command = STAT_LIVE;
     else if (argc > 1 && !strcmp(argv[1], "report"))
         o->command = STAT_REPORT;
+    else if (argc > 1 && !strcmp(argv[1], "record"))
+        o->command = STAT_RECORD;
     optind = argc > 1 && (o->command || !strcmp(argv[1], "run")) ? 2 : 1;
     for (;;) {
         while ((c = getopt_long(argc, argv, "+:o:h", long_options, NULL)) != -1) {

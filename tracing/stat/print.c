@@ -89,10 +89,10 @@ static bool same_group(const struct stat_key *a, const struct stat_key *b)
 static void print_head(FILE *out, const struct stat_result *result, const struct stat_view *view,
                        bool is_routine)
 {
-    static const char *const in_ns[] = { "total_us", "time", "p50_ns", "p99_ns", "max_ns",
-                                         "iret_p50", "iret_p99" };
-    static const char *const in_cycles[] = { "total_kcyc", "time", "p50_cyc", "p99_cyc", "max_cyc",
-                                             "iret_p50", "iret_p99" };
+    static const char *const in_ns[] = { "total_us", "time",     "p50_ns",  "p99_ns",
+                                         "max_ns",   "iret_p50", "iret_p99" };
+    static const char *const in_cycles[] = { "total_kcyc", "time",     "p50_cyc", "p99_cyc",
+                                             "max_cyc",    "iret_p50", "iret_p99" };
     const char *const *n = result->tsc_hz ? in_ns : in_cycles;
 
     fprintf(out, "\n%s%-44s %12s %7s %12s %7s %10s %10s %10s %10s %10s%s\n",
@@ -187,7 +187,8 @@ static void json_head(FILE *out, const struct stat_result *r)
     struct stat_sums sums;
 
     stat_sum(r->events, &sums);
-    fprintf(out, "{\n  \"schema\": \"radon-stat\", \"schema_version\": 1, \"tool_version\": \"%s\",\n",
+    fprintf(out,
+            "{\n  \"schema\": \"radon-stat\", \"schema_version\": 1, \"tool_version\": \"%s\",\n",
             RADON_REVISION);
     fprintf(out, "  \"complete\": %s, \"lost_records\": %" PRIu64 ", \"source\": \"%s\",\n",
             r->complete ? "true" : "false", r->lost_records, sources[r->source]);
@@ -201,8 +202,10 @@ static void json_head(FILE *out, const struct stat_result *r)
     print_or_null(out, r->tsc_hz, r->tsc_hz);
     fprintf(out, ", \"duration_cycles\": %" PRIu64 ", \"cpus\": ", r->cycles);
     print_or_null(out, r->cpus, r->cpus);
-    fprintf(out, ",\n  \"entries\": %" PRIu64 ", \"evicted_entries\": %" PRIu64
-            ", \"bad_rows\": %" PRIu64 ",\n  \"rows\": [", sums.count, sums.overflow, r->bad);
+    fprintf(out,
+            ",\n  \"entries\": %" PRIu64 ", \"evicted_entries\": %" PRIu64
+            ", \"bad_rows\": %" PRIu64 ",\n  \"rows\": [",
+            sums.count, sums.overflow, r->bad);
 }
 
 static void json_row(FILE *out, const struct stat_field *f, unsigned int n)
@@ -287,8 +290,7 @@ void stat_print(FILE *out, const struct stat_result *r, const struct stat_view *
         json_head(out, r);
     else
         csv_head(out, r);
-    print_rows(out, r, r->routines, view, true,
-               print_rows(out, r, r->events, view, false, true));
+    print_rows(out, r, r->routines, view, true, print_rows(out, r, r->events, view, false, true));
     if (view->format == STAT_JSON)
         fprintf(out, "\n  ]\n}\n");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * radon-stat report: the same rows, out of a recording.  What it costs is known where the recording
- * has the end of an entry too: exit_hypercall and exit_subcall; iret_user for what was given to the guest kernel.
+ * has the end of an entry too: exit_hypercall and exit_subcall; iret_user for what was given to the
+ * guest kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@ struct open_entry {
 };
 
 struct cpu_state {
-    int32_t domain, vcpu;       /* who runs; STAT_ANY: not known */
+    int32_t domain, vcpu; /* who runs; STAT_ANY: not known */
     struct open_entry call, subcall, bounce;
 };
 
@@ -32,7 +33,7 @@ struct recording {
     struct trace_reader reader;
     struct stat_table table;
     struct cpu_state cpu[TRACE_CPUS_MAX];
-    unsigned int cpus;          /* the highest that has a record, + 1 */
+    unsigned int cpus; /* the highest that has a record, + 1 */
     uint64_t lost, defects, first_tsc, last_tsc;
 };
 
@@ -93,8 +94,9 @@ static bool entry_of(const struct trace_record *rec, int event, struct stat_key 
     case TRACE_EV_pv_ptwr_emulation:
     case TRACE_EV_pv_forced_invalid_op:
         key->kind = RADON_SITE_EMULATION;
-        key->number = event == TRACE_EV_pv_emulate_privop ? RADON_EMUL_PRIVOP
-                      : event == TRACE_EV_pv_ptwr_emulation ? RADON_EMUL_PTWR : RADON_EMUL_FORCED;
+        key->number = event == TRACE_EV_pv_emulate_privop   ? RADON_EMUL_PRIVOP
+                      : event == TRACE_EV_pv_ptwr_emulation ? RADON_EMUL_PTWR
+                                                            : RADON_EMUL_FORCED;
         return n;
     }
     return false;
@@ -126,7 +128,7 @@ static bool is_call(const struct stat_key *key, uint32_t number)
 static bool close_call(struct recording *r, struct open_entry *e, const struct trace_record *rec)
 {
     if (rec->words && !is_call(&e->key, rec->data[0] & 0xff))
-        e->open = false;        /* the end of another one: records are missing in between */
+        e->open = false; /* the end of another one: records are missing in between */
     return close_entry(r, e, rec->tsc, false);
 }
 
@@ -141,8 +143,7 @@ static void open_entry(struct cpu_state *cpu, const struct stat_key *key, uint64
     /* The guest goes on with another task: who comes back to user mode is not who left it. */
     if (is_call(key, __HYPERVISOR_stack_switch))
         cpu->bounce.open = false;
-    if (key->kind == RADON_SITE_SYSCALL ||
-        (key->kind == RADON_SITE_PAGE_FAULT && key->number & 4))
+    if (key->kind == RADON_SITE_SYSCALL || (key->kind == RADON_SITE_PAGE_FAULT && key->number & 4))
         cpu->bounce = e;
 }
 
@@ -248,7 +249,10 @@ static uint64_t lost_of(const struct recording *r)
 static int report(const struct stat_options *o, struct recording *r, int fd)
 {
     struct stat_result result = {
-        .source = STAT_RECORDING, .recording = o->file, .period = 1, .tsc_hz = o->tsc_hz,
+        .source = STAT_RECORDING,
+        .recording = o->file,
+        .period = 1,
+        .tsc_hz = o->tsc_hz,
     };
     struct symtab symbols = { 0 };
     int status;
@@ -276,18 +280,56 @@ static int report(const struct stat_options *o, struct recording *r, int fd)
     return status ? status : r->defects ? EXIT_INCOMPLETE : 0;
 }
 
-int stat_report(const struct stat_options *o)
+static int report_recording(const struct stat_options *o, int fd)
 {
-    int fd = strcmp(o->file, "-") ? open(o->file, O_RDONLY | O_CLOEXEC) : STDIN_FILENO, status;
-    struct recording *r;
+    struct recording *r = calloc(1, sizeof(*r));
+    int status = r ? report(o, r, fd) : stat_fail("out of memory");
 
-    if (fd < 0)
-        return stat_fail("%s: %s", o->file, strerror(errno));
-    r = calloc(1, sizeof(*r));
-    status = r ? report(o, r, fd) : stat_fail("out of memory");
     if (r)
         stat_free(&r->table);
     free(r);
+    return status;
+}
+
+static int report_saved(const struct stat_options *o, FILE *in)
+{
+    struct stat_saved saved = { 0 };
+    const char *wrong = stat_load(in, &saved);
+    int status;
+
+    if (wrong)
+        status = stat_fail("%s: %s", o->file, wrong);
+    else
+        status = stat_finish(o, &saved.result, &saved.rows);
+    stat_saved_free(&saved);
+    return status;
+}
+
+/* A pipe can be read once: it is a recording then. */
+static int report_fd(const struct stat_options *o, int fd)
+{
+    char begin[16];
+    ssize_t n = lseek(fd, 0, SEEK_SET) < 0 ? -1 : pread(fd, begin, sizeof(begin), 0);
+    FILE *in;
+    int status;
+
+    if (n < 0 || !stat_is_saved(begin, (size_t)n))
+        return report_recording(o, fd);
+    in = fdopen(dup(fd), "r");
+    if (!in)
+        return stat_fail("%s: %s", o->file, strerror(errno));
+    status = report_saved(o, in);
+    fclose(in);
+    return status;
+}
+
+int stat_report(const struct stat_options *o)
+{
+    int fd = strcmp(o->file, "-") ? open(o->file, O_RDONLY | O_CLOEXEC) : STDIN_FILENO, status;
+
+    if (fd < 0)
+        return stat_fail("%s: %s", o->file, strerror(errno));
+    status = report_fd(o, fd);
     if (fd != STDIN_FILENO)
         close(fd);
     return status;

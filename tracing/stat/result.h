@@ -11,23 +11,23 @@ enum stat_source { STAT_EXACT, STAT_SAMPLED, STAT_RECORDING };
 
 struct stat_result {
     enum stat_source source;
-    const char *recording;      /* its file, or NULL */
-    uint32_t period;            /* one entry in so many was seen */
-    unsigned int cpus;          /* 0: not known */
-    uint64_t tsc_hz;            /* 0: not known; times are in cycles then */
-    uint64_t cycles;            /* how long */
-    uint64_t lost_records;      /* of a recording, as it says itself */
-    uint64_t bad;               /* rows or places that made no sense */
-    bool complete;              /* nothing is missing in the counts */
-    const struct stat_table *events, *routines;     /* sorted */
+    const char *recording;                      /* its file, or NULL */
+    uint32_t period;                            /* one entry in so many was seen */
+    unsigned int cpus;                          /* 0: not known */
+    uint64_t tsc_hz;                            /* 0: not known; times are in cycles then */
+    uint64_t cycles;                            /* how long */
+    uint64_t lost_records;                      /* of a recording, as it says itself */
+    uint64_t bad;                               /* rows or places that made no sense */
+    bool complete;                              /* nothing is missing in the counts */
+    const struct stat_table *events, *routines; /* sorted */
 };
 
 enum stat_format { STAT_TEXT, STAT_JSON, STAT_CSV };
 
 struct stat_view {
     enum stat_format format;
-    unsigned int top;           /* rows of each table in text; 0: all */
-    unsigned int columns;       /* of a terminal; 0: no limit */
+    unsigned int top;     /* rows of each table in text; 0: all */
+    unsigned int columns; /* of a terminal; 0: no limit */
     bool colour;
 };
 
@@ -37,9 +37,9 @@ void stat_print(FILE *out, const struct stat_result *result, const struct stat_v
 
 #define STAT_FIELDS_MAX 40
 struct stat_field {
-    const char *name;           /* with its unit */
+    const char *name; /* with its unit */
     bool is_text;
-    char value[160];            /* "" : not known */
+    char value[160]; /* "" : not known */
 };
 
 /* The fields of a row, the same ones for every row: how many. */

@@ -5,7 +5,7 @@
 
 /* More rows than the hypervisor keeps of a CPU, so that one answer has them all. */
 #define ROOM 8192u
-#define ANSWERS_MAX 1024u       /* of one CPU: more, and the hypervisor's numbers lead nowhere */
+#define ANSWERS_MAX 1024u /* of one CPU: more, and the hypervisor's numbers lead nowhere */
 
 bool sites_open(struct sites *s, struct xen *x, unsigned int cpus)
 {
@@ -83,7 +83,10 @@ static bool read_cpu(struct sites *s, unsigned int cpu, uint16_t domain, bool re
 
     for (unsigned int i = 0; i < ANSWERS_MAX; i++) {
         struct radon_sites_read op = {
-            .domain = domain, .flags = reset ? RADON_SITES_RESET : 0, .cpu = cpu, .first = first,
+            .domain = domain,
+            .flags = reset ? RADON_SITES_RESET : 0,
+            .cpu = cpu,
+            .first = first,
         };
 
         if (!read_some(s, &op, t, answer))

@@ -8,22 +8,23 @@
 
 struct sites {
     struct xen *x;
-    struct radon_site *rows;    /* buffer of one answer */
+    struct radon_site *rows; /* buffer of one answer */
     uint32_t room;
     unsigned int cpus;
-    struct radon_sites_control before;  /* how it was when we came */
+    struct radon_sites_control before; /* how it was when we came */
     bool changed;
 };
 
 struct sites_answer {
-    uint32_t mode, period;      /* enum radon_sites_mode */
-    uint64_t since;             /* TSC: the oldest that the tables have */
-    uint64_t entries;           /* of all domains and CPUs, where the hypervisor counts them */
-    uint64_t bad;               /* rows that made no sense */
+    uint32_t mode, period; /* enum radon_sites_mode */
+    uint64_t since;        /* TSC: the oldest that the tables have */
+    uint64_t entries;      /* of all domains and CPUs, where the hypervisor counts them */
+    uint64_t bad;          /* rows that made no sense */
 };
 
 bool sites_open(struct sites *s, struct xen *x, unsigned int cpus);
-/* Back to the mode that was before sites_set(), if it was called (never to exact); frees the buffer. */
+/* Back to the mode that was before sites_set(), if it was called (never to exact); frees the
+ * buffer. */
 void sites_close(struct sites *s);
 
 /* Begin anew in that mode; period 0: as it is. */

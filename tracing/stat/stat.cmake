@@ -9,7 +9,7 @@ add_custom_command(OUTPUT ${STAT_SYSCALLS}
 
 add_executable(radon-stat
     tracing/stat/main.c tracing/stat/options.c tracing/stat/sites.c
-    tracing/stat/recording.c tracing/stat/table.c tracing/stat/histogram.c tracing/stat/names.c
+    tracing/stat/recording.c tracing/stat/save.c tracing/stat/table.c tracing/stat/histogram.c tracing/stat/names.c
     tracing/stat/fields.c tracing/stat/print.c ${STAT_SYSCALLS})
 add_dependencies(radon-stat hv_revision)
 target_include_directories(radon-stat PRIVATE

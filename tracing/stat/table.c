@@ -12,9 +12,9 @@ static bool same_key(const struct stat_row *r, const struct stat_key *k, const c
 {
     const struct stat_key *o = &r->key;
 
-    return o->domain == k->domain && o->cpu == k->cpu && o->vcpu == k->vcpu &&
-           o->kind == k->kind && o->overflow == k->overflow && o->number == k->number &&
-           o->address == k->address && r->routine == routine;
+    return o->domain == k->domain && o->cpu == k->cpu && o->vcpu == k->vcpu && o->kind == k->kind &&
+           o->overflow == k->overflow && o->number == k->number && o->address == k->address &&
+           r->routine == routine;
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -103,8 +103,12 @@ bool stat_add_site(struct stat_table *t, int32_t cpu, const struct radon_site *s
                    uint32_t period, uint64_t *bad)
 {
     struct stat_key key = {
-        .domain = site->domain, .cpu = cpu, .vcpu = STAT_ANY, .kind = site->kind,
-        .overflow = site->flags & RADON_SITE_OVERFLOW, .number = site->number,
+        .domain = site->domain,
+        .cpu = cpu,
+        .vcpu = STAT_ANY,
+        .kind = site->kind,
+        .overflow = site->flags & RADON_SITE_OVERFLOW,
+        .number = site->number,
         .address = site->address,
     };
     struct stat_row add = { .count = site->count * period, .samples = site->count }, *row;
@@ -116,8 +120,8 @@ bool stat_add_site(struct stat_table *t, int32_t cpu, const struct radon_site *s
     if (key.overflow)
         key.number = 0, key.address = 0;
     scale(&add.cost, site->cost, site->count, site->total, site->max, period);
-    scale(&add.to_iret, site->bounced_cost, site->bounced, site->bounced_total,
-          site->bounced_max, period);
+    scale(&add.to_iret, site->bounced_cost, site->bounced, site->bounced_total, site->bounced_max,
+          period);
     row = stat_row(t, &key);
     if (row)
         stat_row_merge(row, &add);

@@ -10,35 +10,37 @@
 
 #include "histogram.h"
 
-#define STAT_ANY (-1)           /* all of them together, or not known */
+#define STAT_ANY (-1) /* all of them together, or not known */
 /* Kinds beyond enum radon_site_kind, that only recordings have. */
 #define STAT_SUBCALL ((uint8_t)RADON_SITE_KINDS)
 #define STAT_KINDS (RADON_SITE_KINDS + 1u)
 
 struct stat_key {
-    int32_t domain, cpu, vcpu;  /* or STAT_ANY */
-    uint8_t kind;               /* enum radon_site_kind, STAT_SUBCALL */
-    bool overflow;              /* of rows that found no place in the hypervisor's table */
+    int32_t domain, cpu, vcpu; /* or STAT_ANY */
+    uint8_t kind;              /* enum radon_site_kind, STAT_SUBCALL */
+    bool overflow;             /* of rows that found no place in the hypervisor's table */
     uint32_t number;
-    uint64_t address;           /* 0: not known */
+    uint64_t address; /* 0: not known */
 };
 
 struct stat_row {
     struct stat_key key;
-    const char *routine;        /* guest symbol around address, NULL without */
-    uint64_t count;             /* entries; cost.n of them have a known cost */
-    uint64_t samples;           /* what was really seen of them */
-    struct histogram cost;      /* entry to return to the guest, cycles */
-    struct histogram to_iret;   /* entry to the guest kernel's iret */
+    const char *routine;      /* guest symbol around address, NULL without */
+    uint64_t name_at;         /* of save.c, while it reads */
+    uint64_t count;           /* entries; cost.n of them have a known cost */
+    uint64_t samples;         /* what was really seen of them */
+    struct histogram cost;    /* entry to return to the guest, cycles */
+    struct histogram to_iret; /* entry to the guest kernel's iret */
 };
 
 struct stat_table {
     struct stat_row *row;
     size_t nr, room;
-    uint32_t *index;            /* hash: place in row[] + 1; 2 * room places */
+    uint32_t *index; /* hash: place in row[] + 1; 2 * room places */
 };
 
-/* The row of key, made if it is not there; NULL when memory is out.  Valid until the next one is made. */
+/* The row of key, made if it is not there; NULL when memory is out.  Valid until the next one is
+ * made. */
 struct stat_row *stat_row(struct stat_table *t, const struct stat_key *key);
 
 /*
@@ -54,7 +56,7 @@ void stat_row_merge(struct stat_row *to, const struct stat_row *from);
 /* What rows of the result are apart by. */
 struct stat_by {
     bool domain, cpu, vcpu;
-    bool address, routine;      /* of the guest's code; by routine: number does not matter */
+    bool address, routine; /* of the guest's code; by routine: number does not matter */
 };
 
 /* Add up the rows of `from` in `to`, which is empty; false when memory is out. */
@@ -69,7 +71,7 @@ void stat_sort(struct stat_table *t, enum stat_order order);
 struct stat_sums {
     uint64_t count, total;
     uint64_t kind_count[STAT_KINDS], kind_total[STAT_KINDS];
-    uint64_t overflow;          /* entries that have no row of their own */
+    uint64_t overflow; /* entries that have no row of their own */
 };
 void stat_sum(const struct stat_table *t, struct stat_sums *s);
 

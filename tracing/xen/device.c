@@ -89,7 +89,8 @@ int xen_open_device(struct xen *x, const char *const paths[2], const char *modul
             errno = ENODEV;
     }
     if (errno == ENODEV || errno == ENXIO)
-        xen_fail(x, "not running on Radon: this kernel has no hypervisor of Xen's interface below it");
+        xen_fail(x,
+                 "not running on Radon: this kernel has no hypervisor of Xen's interface below it");
     else if (errno == EACCES || errno == EPERM || geteuid() != 0)
         xen_fail(x, "%s: needs root", paths[0]);
     else if (errno == ENOENT)

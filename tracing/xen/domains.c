@@ -99,7 +99,8 @@ static int list_some(struct xen *x, uint16_t first, xen_domctl_getdomaininfo_t *
     if (rc < 0)
         return rc;
     return op.u.getdomaininfolist.num_domains <= LISTED_AT_ONCE
-               ? (int)op.u.getdomaininfolist.num_domains : -EIO;
+               ? (int)op.u.getdomaininfolist.num_domains
+               : -EIO;
 }
 
 unsigned int xen_domain_list(struct xen *x, uint16_t *domains, unsigned int room)

@@ -23,7 +23,11 @@ static bool map_at(struct xen *x, void *at, uint16_t domain, const uint64_t *fra
 {
     int *errors = calloc(n, sizeof(*errors)), rc;
     struct privcmd_mmapbatch_v2 batch = {
-        .num = n, .dom = domain, .addr = (uintptr_t)at, .arr = frames, .err = errors,
+        .num = n,
+        .dom = domain,
+        .addr = (uintptr_t)at,
+        .arr = frames,
+        .err = errors,
     };
     unsigned int bad;
 

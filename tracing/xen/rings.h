@@ -14,19 +14,19 @@
 #include <xen/trace.h>
 
 #define RINGS_CPUS_MAX 4096u
-#define RINGS_PAGES_MAX 4096u   /* of one ring */
+#define RINGS_PAGES_MAX 4096u /* of one ring */
 
 struct ring {
     struct t_buf *buf;
-    uint32_t cons;              /* what we have taken, modulo twice the size */
+    uint32_t cons; /* what we have taken, modulo twice the size */
     bool bad;
 };
 
 struct rings {
     unsigned int cpus;
-    unsigned int pages;         /* of each ring */
-    uint32_t size;              /* bytes of data of each */
-    struct ring *ring;          /* [cpus] */
+    unsigned int pages; /* of each ring */
+    uint32_t size;      /* bytes of data of each */
+    struct ring *ring;  /* [cpus] */
 };
 
 /*

@@ -22,9 +22,9 @@
 #define XEN_PAGE 4096u
 
 struct xen {
-    int privcmd;            /* /dev/xen/privcmd */
-    int buffers;            /* /dev/xen/hypercall, or -1: locked memory of our own */
-    void *page;             /* one page for the arguments of calls */
+    int privcmd; /* /dev/xen/privcmd */
+    int buffers; /* /dev/xen/hypercall, or -1: locked memory of our own */
+    void *page;  /* one page for the arguments of calls */
     char error[XEN_ERROR_MAX];
 };
 
@@ -38,7 +38,8 @@ void xen_close(struct xen *x);
 /* Hypercall `op`: what it returned, 0 or more; or a negative errno. */
 int xen_hypercall(struct xen *x, unsigned int op, const uint64_t arg[5]);
 
-/* Zeroed memory, page-aligned, that stays where it is while a hypercall uses it; NULL with x->error. */
+/* Zeroed memory, page-aligned, that stays where it is while a hypercall uses it; NULL with
+ * x->error. */
 void *xen_buffer(struct xen *x, size_t bytes);
 void xen_buffer_free(void *buffer, size_t bytes);
 
@@ -50,7 +51,8 @@ int radon_op(struct xen *x, enum radon_cmd cmd, void *arg, size_t bytes);
 /* The same; false with x->error, which begins with `what`. */
 bool radon_call(struct xen *x, enum radon_cmd cmd, void *arg, size_t bytes, const char *what);
 
-/* RADON_INFO, and false with an error where the hypervisor is not Radon or another version of it. */
+/* RADON_INFO, and false with an error where the hypervisor is not Radon or another version of it.
+ */
 bool radon_info(struct xen *x, struct radon_info *info);
 
 /* A sysctl (public/sysctl.h): 0 or a negative errno.  Sets the interface's version. */
@@ -69,7 +71,7 @@ void xen_unmap(void *at, unsigned int n);
 /* ------------------------------------------------------------------ virtual interrupts */
 
 struct xen_event {
-    int fd;                 /* readable (poll) when it was raised */
+    int fd; /* readable (poll) when it was raised */
     uint32_t port;
 };
 
