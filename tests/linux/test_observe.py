@@ -61,6 +61,22 @@ class Observe(unittest.TestCase):
         self.assertIn(done.returncode, (1, 2), done.stderr)
         self.assertIn("nosuch:event", done.stderr)
 
+    def test_profile(self):
+        done = radon("profile", "--hz", "1999", "-o", self.file("p"), "--flame", self.file("p.svg"),
+                     "--", "dd if=/dev/zero of=/dev/null bs=1 count=60000 2>/dev/null; exit 0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name in ("vfs_read", "entry_syscall", r"\[busybox\]"):
+            self.assertRegex(done.stdout, name)
+        again = radon("profile", "report", self.file("p"))
+        self.assertEqual((again.returncode, again.stdout), (0, done.stdout))
+        with open(self.file("p.svg"), encoding="utf-8") as file:
+            self.assertIn("vfs_read", file.read())
+
+    def test_profile_of_a_command_that_fails(self):
+        done = radon("profile", "-o", self.file("p"), "--", "exit 7")
+        self.assertEqual(done.returncode, 7, done.stderr)
+        self.assertTrue(os.path.exists(self.file("p")))
+
     def test_stat(self):
         done = radon("stat", "--csv", "-o", self.file("s"), "--", COMMAND)
         self.assertEqual((done.returncode, done.stdout), (5, "said\n"), done.stderr)

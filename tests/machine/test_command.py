@@ -49,6 +49,8 @@ class Usage(unittest.TestCase):
         self.refused(2, "not with -i", "run", "--trace", "t", "-i")
         self.refused(2, "--trace /nope/x: no such directory", "run", "--trace", "/nope/x", "--", "true")
         self.refused(2, "radon trace dump takes no command", "trace", "dump", "t", "--", "true")
+        self.refused(2, "--flame /nope/x: no such directory", "profile", "--flame", "/nope/x", "--", "true")
+        self.refused(2, "give a command", "profile")
         self.refused(2, "give a command", "stat")
         self.refused(2, "give a command", "stat", "--exact")
         self.refused(2, "invalid choice: 'xen'", "stat", "--on", "xen", "--", "true")
@@ -88,7 +90,7 @@ class Usage(unittest.TestCase):
 
     def test_help(self):
         for arguments in ((), ("run",), ("build",), ("test",), ("doctor",), ("bench",),
-                          ("dom0",), ("stat",), ("trace",)):
+                          ("dom0",), ("stat",), ("trace",), ("profile",)):
             done = radon(*arguments, "--help", timeout=30)
             self.assertEqual((done.returncode, done.stderr), (0, b""))
             self.assertIn(b"example", done.stdout)
