@@ -18,7 +18,7 @@ NOWHERE = (
     (re.compile(r"(?<![\w./*{}$-])/(?:work|farm|home|srv|Users)(?=/|\b)"), "a path of one machine"),
     (re.compile(r"\b(?:TO[D]O|FIX[M]E|XX[X])\b"), "a note of what is yet to do"),
 )
-LICENCE = re.compile(r"^(?:/\*|#|//|;|--) SPDX-License-Identifier: MIT\b")
+LICENCE = re.compile(r"^(?:/\*|#|//|;|--|<!--) SPDX-License-Identifier: MIT\b")
 LICENCE_LINES = 3  # after #! and a title
 NO_SOURCE = re.compile(r"\.(?:md|json|csv|data|svg|pdf|gp)$|^LICENSE$|^\.gitignore$")
 
