@@ -35,8 +35,9 @@ unsigned int synth_split(const void *buffer, size_t bytes, struct synth_capture 
 static void take_captures(struct work *w)
 {
     static const char *const end[] = { "done", "longer than max_steps", "an event came in between",
-                                       "the task was switched", "an exception", "an instruction that"
-                                       " cannot be stepped unseen", "still running" };
+                                       "the task was switched", "an exception",
+                                       "an instruction that cannot be stepped unseen",
+                                       "still running" };
     const struct radon_capture_head *first = NULL;
 
     for (unsigned int i = 0; i < w->in->nr_captures && w->nr < SYNTH_MAX_CAPTURES; i++) {
