@@ -32,6 +32,7 @@ struct candidate {
     uint64_t seen_samples, seen_cost;
     double samples, cost;   /* faded sums over the last ticks */
     double share_ppm;       /* of a CPU's time */
+    double entry_cycles;    /* of one entry to the guest kernel's iret, as seen last */
     uint64_t tick_samples, tick_cost; /* of the answer that is being read */
 
     uint64_t since_ns;      /* when the stage began */

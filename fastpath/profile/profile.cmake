@@ -50,6 +50,8 @@ set_target_properties(radon_profile PROPERTIES ARCHIVE_OUTPUT_DIRECTORY ${PROFIL
 profile_program(radon-handler fastpath/profile/handler_main.c fastpath/profile/handler_list.c
     fastpath/profile/handler_programs.c fastpath/profile/handler_log.c fastpath/profile/dump.c)
 
+profile_program(radon-explain fastpath/profile/explain_main.c fastpath/profile/explain.c)
+
 # The daemon, and what makes handlers (fastpath/synth/synth.cmake).
 profile_program(radon-prof fastpath/profile/prof_main.c fastpath/profile/prof.c
     fastpath/profile/rank.c fastpath/profile/record.c fastpath/profile/make.c

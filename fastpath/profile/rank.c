@@ -132,6 +132,8 @@ static void fade(struct prof *p, struct candidate *c, uint32_t period)
     c->seen_cost = c->tick_cost;
     c->tick_samples = c->tick_cost = 0;
     c->share_ppm = p->cycles > 0 ? c->cost * 1e6 / p->cycles : 0;
+    if (c->samples >= 1 && c->stage == STAGE_WAITING)
+        c->entry_cycles = c->cost / (c->samples * period);
 }
 
 /* The first time there is nothing to compare with: what the tables have is where it begins. */

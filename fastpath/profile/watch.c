@@ -73,9 +73,9 @@ static void in_shadow(struct prof *p, struct candidate *c, const struct radon_fa
 {
     if (h->state == RADON_FAST_ACTIVE) {
         prof_log(p, DECIDED_activate, c, "hypervisor", why_name(WHY_AGREED), h->id,
-                 "%llu compared, %llu void; %.3f s after it was found hot",
+                 "%llu compared, %llu void; %.3f s after it was found hot; %.0f cycles an entry before",
                  (unsigned long long)h->agreed, (unsigned long long)h->voided,
-                 c->hot_ns ? (double)(p->now_ns - c->hot_ns) / 1e9 : 0.0);
+                 c->hot_ns ? (double)(p->now_ns - c->hot_ns) / 1e9 : 0.0, c->entry_cycles);
         c->hot_ns = 0;
         prof_stage(p, c, STAGE_ACTIVE);
         return;
@@ -102,6 +102,21 @@ static void look_again(struct prof *p, struct candidate *c, unsigned int percent
     record_begin(p, c);
 }
 
+/* Whether a hit takes too much of what an entry took before; cycles are sampled, so a few hits tell. */
+static bool no_gain(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
+{
+    double hit = h->hits && h->cycles ? (double)h->cycles / (double)h->hits : 0;
+
+    if (!p->policy.gain_percent || c->entry_cycles <= 0 || hit <= 0 ||
+        hit <= c->entry_cycles * (100 - p->policy.gain_percent) / 100)
+        return false;
+    prof_decide(p, DECIDED_retire, c, WHY_NO_GAIN, "%.0f cycles a hit, %.0f before", hit,
+                c->entry_cycles);
+    drop(p, c);
+    rest_for_good(p, c);
+    return true;
+}
+
 /* What it did since it was judged last. */
 static void judge(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
 {
@@ -113,6 +128,8 @@ static void judge(struct prof *p, struct candidate *c, const struct radon_fast_i
     percent = (unsigned int)(passes * 100 / (hits + passes));
     c->judged_hits = h->hits;
     c->judged_passes = guard_passes(h);
+    if (no_gain(p, c, h))
+        return;
     if (percent > 100 - p->policy.hit_percent && (c->kept || c->rounds >= p->policy.rounds)) {
         prof_decide(p, DECIDED_retire, c, WHY_LOW_HITS, "%u %% of its runs pass", percent);
         drop(p, c);

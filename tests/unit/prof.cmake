@@ -5,7 +5,8 @@ set(profile_lib
     fastpath/core/refusal.c fastpath/load/object.c)
 radon_unit_test(prof SOURCES tests/unit/test_prof.c tests/unit/prof_fake.c fastpath/profile/prof.c
         fastpath/profile/rank.c fastpath/profile/record.c fastpath/profile/make.c
-        fastpath/profile/watch.c fastpath/profile/keep.c ${profile_lib}
+        fastpath/profile/watch.c fastpath/profile/keep.c fastpath/profile/explain.c
+        ${profile_lib}
     INCLUDES . fastpath/core DEFINES _GNU_SOURCE)
 radon_unit_test(profile_files SOURCES tests/unit/test_profile_files.c ${profile_lib}
     INCLUDES . fastpath/core DEFINES _GNU_SOURCE)

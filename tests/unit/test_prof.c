@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "fastpath/core/program.h"
+#include "fastpath/profile/explain.h"
 #include "prof_fake.h"
 
 #define GETPPID 110u
@@ -460,6 +461,92 @@ static void test_never_hits(void **state)
     assert_int_equal(fake.handlers, 0);
 }
 
+static void test_no_gain(void **state)
+{
+    (void)state;
+    make_active(); /* of entries that took 1000 cycles */
+    only_handler()->hits = 1000;
+    only_handler()->cycles = 500 * 1000;
+    tick();
+    assert_int_equal(only_handler()->state, RADON_FAST_ACTIVE);
+    only_handler()->hits = 2000;
+    only_handler()->cycles = 2000 * 990;
+    tick();
+    assert_decided("retire", "policy", "NO_GAIN");
+    assert_int_equal(fake.handlers, 0);
+    run(200000, GETPPID, 500000);
+    assert_int_equal(fake.installs, 1);
+}
+
+/* ------------------------------------------------------------------ explain */
+
+static const struct explained *row_named(const struct explanation *e, const char *name)
+{
+    char text[FAST_POINT_TEXT];
+
+    for (unsigned int i = 0; i < e->nr; i++)
+        if (!strcmp(explained_name(&e->row[i], text), name))
+            return &e->row[i];
+    fail_msg("no row %s", name);
+    return NULL;
+}
+
+static void add_site(uint8_t kind, uint32_t number, uint64_t address, uint64_t bounced)
+{
+    fake.site[fake.sites++] = (struct radon_site){ .kind = kind, .number = number,
+                                                   .address = address, .count = 100, .total = 5000,
+                                                   .bounced = bounced,
+                                                   .bounced_total = bounced * 100000 };
+}
+
+static void test_explain(void **state)
+{
+    struct explanation e;
+    FILE *f;
+
+    (void)state;
+    make_active();
+    only_handler()->hits = 77;
+    only_handler()->passes[RADON_FAST_PASS_EVENT] = 3;
+    synth_says = SYNTH_HYPERCALL;
+    run(600, READ, 500000);
+    fake.site[fake.sites] = fake.site[0]; /* the same call from elsewhere */
+    fake.site[fake.sites++].address++;
+    add_site(RADON_SITE_SYSCALL, 1, 0x400000, 0);
+    add_site(RADON_SITE_SYSCALL, 2, 0x400000, 1000);
+    add_site(RADON_SITE_SYSCALL, 3, 0x400000, 1);
+    add_site(RADON_SITE_HYPERCALL, 32, 0, 0);
+    add_site(RADON_SITE_INTERRUPT, 40, 0, 0);
+    add_site(RADON_SITE_PAGE_FAULT, 3, 0xffffffff81000000, 0);
+    add_site(RADON_SITE_SYSCALL, 0, 0, 0);
+    fake.site[fake.sites - 1].flags = RADON_SITE_OVERFLOW;
+    f = fopen(log_path, "r");
+    assert_int_equal(explain(&fake.backend, 0, f, true, &e), 0);
+    assert_int_equal(e.nr, 9);
+    assert_string_equal(row_named(&e, "syscall:getppid")->verdict, "handled");
+    assert_int_equal(row_named(&e, "syscall:getppid")->hits, 77);
+    assert_int_equal(row_named(&e, "syscall:getppid")->passes, 3);
+    assert_int_equal(row_named(&e, "syscall:getppid")->count,
+                     2 * 499 * fake.site[0].count);
+    assert_string_equal(row_named(&e, "syscall:read")->reason, "HYPERCALL");
+    assert_string_equal(row_named(&e, "syscall:read")->by, "synthesis");
+    assert_string_equal(row_named(&e, "syscall:write")->reason, "NEVER_BACK");
+    assert_string_equal(row_named(&e, "syscall:open")->reason, "NOT_YET");
+    assert_string_equal(row_named(&e, "syscall:close")->reason, "COLD");
+    assert_string_equal(row_named(&e, "hypercall:32/0")->reason, "NOT_BOUNCED");
+    assert_string_equal(row_named(&e, "interrupt:40")->reason, "NO_POINT");
+    assert_string_equal(row_named(&e, "page_fault:0xffffffff81000000")->reason, "KERNEL_MODE");
+    assert_string_equal(row_named(&e, "syscall:(evicted)")->reason, "EVICTED");
+    for (unsigned int i = 1; i < e.nr; i++)
+        assert_true(e.row[i - 1].cycles >= e.row[i].cycles);
+    explain_free(&e);
+    fclose(f);
+    assert_int_equal(explain(&fake.backend, 0, NULL, false, &e), 0);
+    assert_string_equal(row_named(&e, "syscall:open")->reason, "NO_DAEMON");
+    assert_string_equal(row_named(&e, "syscall:read")->reason, "NO_DAEMON");
+    explain_free(&e);
+}
+
 static void test_next_daemon_adopts(void **state)
 {
     (void)state;
@@ -505,7 +592,7 @@ int main(void)
         TEST(test_excluded), TEST(test_switched_off), TEST(test_dry_run), TEST(test_disagreed),
         TEST(test_text_changed), TEST(test_removed_by_hand), TEST(test_no_agreement),
         TEST(test_passes_too_often), TEST(test_passes_for_events_are_nobodys_fault),
-        TEST(test_never_hits), TEST(test_next_daemon_adopts), TEST(test_many_addresses),
+        TEST(test_never_hits), TEST(test_next_daemon_adopts), TEST(test_many_addresses), TEST(test_no_gain), TEST(test_explain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
