@@ -496,7 +496,7 @@ static void add_site(uint8_t kind, uint32_t number, uint64_t address, uint64_t b
     fake.site[fake.sites++] = (struct radon_site){ .kind = kind, .number = number,
                                                    .address = address, .count = 100, .total = 5000,
                                                    .bounced = bounced,
-                                                   .bounced_total = bounced * 100000 };
+                                                   .bounced_total = bounced * 1000 };
 }
 
 static void test_explain(void **state)
