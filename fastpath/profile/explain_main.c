@@ -127,7 +127,7 @@ static int print_all(const struct explanation *e, const struct options *o)
 
 /* ------------------------------------------------------------------ one point */
 
-static bool copy_file(const char *path)
+static void print_file(const char *path)
 {
     FILE *f = fopen(path, "re");
     char buffer[4096];
@@ -137,7 +137,6 @@ static bool copy_file(const char *path)
         fwrite(buffer, 1, n, stdout);
     if (f)
         fclose(f);
-    return f;
 }
 
 static unsigned int print_decisions(FILE *log, const char *point)
@@ -189,7 +188,7 @@ static int print_point(const struct explanation *e, const struct options *o, FIL
         print_handler(o, handler);
     } else if (!strchr(o->point, '/')) {
         snprintf(path, sizeof(path), "%s/refused/%s.txt", o->folder, o->point);
-        copy_file(path);
+        print_file(path);
     }
     return fflush(stdout) ? EXIT_FAILED : 0;
 }

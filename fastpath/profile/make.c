@@ -57,7 +57,7 @@ static void not_made(struct prof *p, struct candidate *c, const char *by, const 
     }
     prof_log(p, DECIDED_refuse, c, by, reason, 0, "%s", text);
     record_forget(c);
-    prof_rest(p, c, true);
+    prof_rest(p, c, 1);
 }
 
 static unsigned int made_by_us(const struct prof *p)
@@ -75,7 +75,8 @@ static void installed(struct prof *p, struct candidate *c, const struct synth_ou
     if (c->handler) /* the hypervisor put it out of use: forget it */
         hv_control(p->backend, c->handler, RADON_FAST_RETIRED);
     c->handler = id;
-    c->judged_runs = c->judged_hits = c->judged_passes = 0;
+    c->paths = out->paths;
+    c->judged_hits = c->judged_passes = c->first_hits = c->first_cycles = 0;
     c->second_look = false;
     keep_handler(p, c, out);
     prof_stage(p, c, STAGE_SHADOW);
@@ -148,6 +149,8 @@ void make_handler(struct prof *p, struct candidate *c)
     if (p->synth(&in, &out)) {
         keep_refusal(p, c, out.explanation);
         not_made(p, c, "synthesis", synth_reason_name(out.reason), where(p, &out, text));
+    } else if (c->second_look && out.paths <= c->paths) {
+        not_made(p, c, "policy", why_name(WHY_ENOUGH_PASSES), why_meaning(WHY_ENOUGH_PASSES));
     } else {
         prof_decide(p, DECIDED_synthesise, c, WHY_MADE, "%u captures, %u steps", in.nr_captures,
                     out.steps);

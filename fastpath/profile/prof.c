@@ -60,11 +60,11 @@ void prof_stage(struct prof *p, struct candidate *c, enum stage stage)
         c->hot_ns = 0;
 }
 
-void prof_rest(struct prof *p, struct candidate *c, bool is_failure)
+void prof_rest(struct prof *p, struct candidate *c, unsigned int failures)
 {
     uint64_t ms = p->policy.retry_ms;
 
-    c->failures += is_failure;
+    c->failures += failures;
     c->second_look = false;
     for (unsigned int i = 1; i < c->failures && ms < LONGEST_REST_MS; i++)
         ms *= 2;

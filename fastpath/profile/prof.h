@@ -47,7 +47,9 @@ struct candidate {
     unsigned int rounds;    /* blobs */
 
     uint32_t handler;       /* SHADOW, ACTIVE (CAPTURING with second_look); 0: none */
-    uint64_t judged_runs, judged_hits, judged_passes;
+    unsigned int paths;     /* of its program */
+    uint64_t judged_hits, judged_passes;  /* when it was judged last */
+    uint64_t first_hits, first_cycles;    /* when it was found active: of shadow */
     bool kept;              /* passes often, and more captures did not help */
 };
 
@@ -137,7 +139,7 @@ __attribute__((format(printf, 5, 6))) void prof_decide(struct prof *p, enum deci
                                                        const struct candidate *c, enum why why,
                                                        const char *format, ...);
 void prof_stage(struct prof *p, struct candidate *c, enum stage stage);
-/* Rest for a while, longer each time; for good after policy.failures. */
-void prof_rest(struct prof *p, struct candidate *c, bool is_failure);
+/* Rest for a while, longer with each failure; for good after policy.failures. */
+void prof_rest(struct prof *p, struct candidate *c, unsigned int failures);
 
 #endif

@@ -227,7 +227,7 @@ static bool may_begin(struct prof *p, struct candidate *c)
     }
     if (taken(p, c)) {
         prof_decide(p, DECIDED_refuse, c, WHY_BY_HAND, "%s", "");
-        prof_rest(p, c, false);
+        prof_rest(p, c, 0);
         return false;
     }
     return true;

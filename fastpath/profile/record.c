@@ -10,6 +10,8 @@
 /* Later rounds look at one occurrence in so many, to meet paths that are not taken twice in a row. */
 static const uint32_t skips[PROF_ROUNDS] = { 0, 6, 30, 100, 300 };
 
+#define NONE_CAME_MS 250u
+
 void record_forget(struct candidate *c)
 {
     for (unsigned int i = 0; i < c->rounds; i++)
@@ -42,7 +44,7 @@ void record_begin(struct prof *p, struct candidate *c)
         return;
     if (rc) {
         prof_decide(p, DECIDED_refuse, c, WHY_CAPTURE_FAILED, "%s", hv_error(rc));
-        prof_rest(p, c, true);
+        prof_rest(p, c, 1);
         return;
     }
     c->capture = start.id;
@@ -91,7 +93,8 @@ static void give_up(struct prof *p, struct candidate *c, enum why why, unsigned 
         return;
     }
     prof_decide(p, DECIDED_refuse, c, why, "%u recorded, none to its end", n);
-    prof_rest(p, c, true);
+    /* These are so the next time, too, and single steps cost the guest time. */
+    prof_rest(p, c, why == WHY_LONG || why == WHY_UNSEEN || why == WHY_TRAP ? 3 : 1);
 }
 
 static void finish(struct prof *p, struct candidate *c)
@@ -107,7 +110,7 @@ static void finish(struct prof *p, struct candidate *c)
     hv_capture_stop(p->backend, c->capture);
     if (rc) {
         prof_decide(p, DECIDED_refuse, c, WHY_CAPTURE_FAILED, "%s", hv_error(rc));
-        prof_rest(p, c, true);
+        prof_rest(p, c, 1);
         return;
     }
     n = synth_split(blob, bytes, capture, SYNTH_MAX_CAPTURES, &bad);
@@ -124,17 +127,24 @@ static void finish(struct prof *p, struct candidate *c)
     make_handler(p, c);
 }
 
+/* How long to wait: less for an entry that came often and does not come at all. */
+static uint64_t limit_ns(const struct prof *p, const struct radon_capture_read *state)
+{
+    unsigned int ms = p->policy.capture_ms;
+
+    return (uint64_t)(state->total || ms < NONE_CAME_MS ? ms : NONE_CAME_MS) * 1000000;
+}
+
 void record_progress(struct prof *p)
 {
     struct candidate *c = p->capturing;
     struct radon_capture_read state;
-    uint64_t limit = (uint64_t)p->policy.capture_ms * 1000000;
     int rc;
 
     if (!c)
         return;
     rc = hv_capture_state(p->backend, c->capture, &state);
-    if (!rc && !state.state && p->now_ns - c->since_ns < limit)
+    if (!rc && !state.state && p->now_ns - c->since_ns < limit_ns(p, &state))
         return;
     if (!rc && !state.state)
         hv_capture_stop(p->backend, c->capture);

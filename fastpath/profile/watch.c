@@ -18,6 +18,8 @@ static uint64_t guard_passes(const struct radon_fast_info *h)
            h->passes[RADON_FAST_PASS_STORE];
 }
 
+#define GAIN_HITS 4096u
+
 /* Out of the hypervisor's list: nothing more can be learnt of it. */
 static void drop(struct prof *p, struct candidate *c)
 {
@@ -55,7 +57,7 @@ static void retired(struct prof *p, struct candidate *c, const struct radon_fast
         reason == RADON_FAST_BUDGET || c->disagreements >= p->policy.disagreements)
         rest_for_good(p, c);
     else
-        prof_rest(p, c, reason == RADON_FAST_DISAGREED);
+        prof_rest(p, c, reason == RADON_FAST_DISAGREED ? 1 : 0);
 }
 
 static void vanished(struct prof *p, struct candidate *c)
@@ -77,6 +79,8 @@ static void in_shadow(struct prof *p, struct candidate *c, const struct radon_fa
                  (unsigned long long)h->agreed, (unsigned long long)h->voided,
                  c->hot_ns ? (double)(p->now_ns - c->hot_ns) / 1e9 : 0.0, c->entry_cycles);
         c->hot_ns = 0;
+        c->first_hits = h->hits;
+        c->first_cycles = h->cycles;
         prof_stage(p, c, STAGE_ACTIVE);
         return;
     }
@@ -87,7 +91,7 @@ static void in_shadow(struct prof *p, struct candidate *c, const struct radon_fa
                 (unsigned long long)h->agreed, (unsigned long long)h->voided,
                 (unsigned long long)guard_passes(h));
     drop(p, c);
-    prof_rest(p, c, true);
+    prof_rest(p, c, 1);
 }
 
 /* ------------------------------------------------------------------ active */
@@ -102,15 +106,19 @@ static void look_again(struct prof *p, struct candidate *c, unsigned int percent
     record_begin(p, c);
 }
 
-/* Whether a hit takes too much of what an entry took before; cycles are sampled, so a few hits tell. */
+/*
+ * Whether a hit takes too much of what an entry took before.  Cycles are of one hit in 64, so many
+ * hits tell.
+ */
 static bool no_gain(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
 {
-    double hit = h->hits && h->cycles ? (double)h->cycles / (double)h->hits : 0;
+    uint64_t hits = h->hits - c->first_hits;
+    double each = hits ? (double)(h->cycles - c->first_cycles) / (double)hits : 0;
 
-    if (!p->policy.gain_percent || c->entry_cycles <= 0 || hit <= 0 ||
-        hit <= c->entry_cycles * (100 - p->policy.gain_percent) / 100)
+    if (!p->policy.gain_percent || c->entry_cycles <= 0 || hits < GAIN_HITS ||
+        each <= c->entry_cycles * (100 - p->policy.gain_percent) / 100)
         return false;
-    prof_decide(p, DECIDED_retire, c, WHY_NO_GAIN, "%.0f cycles a hit, %.0f before", hit,
+    prof_decide(p, DECIDED_retire, c, WHY_NO_GAIN, "%.0f cycles a hit, %.0f before", each,
                 c->entry_cycles);
     drop(p, c);
     rest_for_good(p, c);
@@ -133,7 +141,7 @@ static void judge(struct prof *p, struct candidate *c, const struct radon_fast_i
     if (percent > 100 - p->policy.hit_percent && (c->kept || c->rounds >= p->policy.rounds)) {
         prof_decide(p, DECIDED_retire, c, WHY_LOW_HITS, "%u %% of its runs pass", percent);
         drop(p, c);
-        prof_rest(p, c, true);
+        prof_rest(p, c, 1);
     } else if (percent > p->policy.pass_percent && !c->kept) {
         if (c->rounds && c->rounds < p->policy.rounds && c->rounds < PROF_ROUNDS) {
             look_again(p, c, percent);

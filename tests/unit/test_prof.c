@@ -33,6 +33,7 @@ static char log_path[64];
 static enum synth_reason synth_says;
 static unsigned int synth_runs, synth_captures;
 static bool synth_one_vcpu;
+static unsigned int synth_paths;
 
 static int toy_synth(const struct synth_input *in, struct synth_output *out)
 {
@@ -47,6 +48,7 @@ static int toy_synth(const struct synth_input *in, struct synth_output *out)
     synth_captures = in->nr_captures;
     synth_one_vcpu = in->one_vcpu;
     out->reason = synth_says;
+    out->paths = synth_paths;
     out->explanation = strdup("made up\n");
     if (synth_says != SYNTH_OK) {
         snprintf(out->detail, sizeof(out->detail), "\"quoted\"\n\\ and more");
@@ -93,6 +95,7 @@ static int begin(void **state)
     memset(&prof, 0, sizeof(prof));
     synth_says = SYNTH_OK;
     synth_runs = synth_captures = 0;
+    synth_paths = 1;
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
     assert_non_null(mkdtemp(folder));
     for (unsigned int i = 0; i < 3; i++) {
@@ -304,7 +307,7 @@ static void test_capture_never_comes(void **state)
 {
     (void)state;
     fake.capture_ms = 1000000;
-    run(prof.policy.capture_ms + 600, GETPPID, 500000);
+    run(900, GETPPID, 500000);
     assert_decided("refuse", "policy", "NO_CAPTURE");
     assert_int_equal(fake.stops, fake.captures);
 }
@@ -418,6 +421,7 @@ static void test_passes_too_often(void **state)
     h->passes[RADON_FAST_PASS_CHOSEN] = 300;
     tick();
     assert_decided("recapture", "policy", "PATHS");
+    synth_paths = 2;
     run(100, GETPPID, 1);
     assert_int_equal(synth_captures, 2 * prof.policy.occurrences);
     assert_int_equal(fake.installs, 2);
@@ -435,6 +439,17 @@ static void test_passes_too_often(void **state)
     h->passes[RADON_FAST_PASS_CHOSEN] = 600;
     run(100, GETPPID, 1);
     assert_int_equal(fake.captures, 3);
+}
+
+static void test_no_path_more(void **state)
+{
+    (void)state;
+    make_active();
+    only_handler()->hits = 700;
+    only_handler()->passes[RADON_FAST_PASS_CHOSEN] = 300;
+    run(100, GETPPID, 1);
+    assert_decided("keep", "policy", "ENOUGH_PASSES");
+    assert_int_equal(fake.installs, 1);
 }
 
 static void test_passes_for_events_are_nobodys_fault(void **state)
@@ -465,12 +480,12 @@ static void test_no_gain(void **state)
 {
     (void)state;
     make_active(); /* of entries that took 1000 cycles */
-    only_handler()->hits = 1000;
-    only_handler()->cycles = 500 * 1000;
+    only_handler()->hits = 10000;
+    only_handler()->cycles = 500 * 10000;
     tick();
     assert_int_equal(only_handler()->state, RADON_FAST_ACTIVE);
-    only_handler()->hits = 2000;
-    only_handler()->cycles = 2000 * 990;
+    only_handler()->hits = 20000;
+    only_handler()->cycles = 20000 * 990;
     tick();
     assert_decided("retire", "policy", "NO_GAIN");
     assert_int_equal(fake.handlers, 0);
@@ -592,7 +607,7 @@ int main(void)
         TEST(test_excluded), TEST(test_switched_off), TEST(test_dry_run), TEST(test_disagreed),
         TEST(test_text_changed), TEST(test_removed_by_hand), TEST(test_no_agreement),
         TEST(test_passes_too_often), TEST(test_passes_for_events_are_nobodys_fault),
-        TEST(test_never_hits), TEST(test_next_daemon_adopts), TEST(test_many_addresses), TEST(test_no_gain), TEST(test_explain),
+        TEST(test_never_hits), TEST(test_next_daemon_adopts), TEST(test_many_addresses), TEST(test_no_gain), TEST(test_no_path_more), TEST(test_explain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
