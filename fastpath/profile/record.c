@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fastpath/core/program.h"
 #include "ops.h"
 
 /* Later rounds look at one occurrence in so many, to meet paths that are not taken twice in a row. */
@@ -127,12 +128,15 @@ static void finish(struct prof *p, struct candidate *c)
     make_handler(p, c);
 }
 
-/* How long to wait: less for an entry that came often and does not come at all. */
-static uint64_t limit_ns(const struct prof *p, const struct radon_capture_read *state)
+/* How long to wait: an address of one program that does not come soon is that program's no longer. */
+static uint64_t limit_ns(const struct prof *p, const struct candidate *c,
+                         const struct radon_capture_read *state)
 {
     unsigned int ms = p->policy.capture_ms;
 
-    return (uint64_t)(state->total || ms < NONE_CAME_MS ? ms : NONE_CAME_MS) * 1000000;
+    if (!state->total && c->point.kind == FAST_ATTACH_EXCEPTION && ms > NONE_CAME_MS)
+        ms = NONE_CAME_MS;
+    return (uint64_t)ms * 1000000;
 }
 
 void record_progress(struct prof *p)
@@ -144,7 +148,7 @@ void record_progress(struct prof *p)
     if (!c)
         return;
     rc = hv_capture_state(p->backend, c->capture, &state);
-    if (!rc && !state.state && p->now_ns - c->since_ns < limit_ns(p, &state))
+    if (!rc && !state.state && p->now_ns - c->since_ns < limit_ns(p, c, &state))
         return;
     if (!rc && !state.state)
         hv_capture_stop(p->backend, c->capture);

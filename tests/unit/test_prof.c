@@ -307,7 +307,7 @@ static void test_capture_never_comes(void **state)
 {
     (void)state;
     fake.capture_ms = 1000000;
-    run(900, GETPPID, 500000);
+    run(prof.policy.capture_ms + 600, GETPPID, 500000);
     assert_decided("refuse", "policy", "NO_CAPTURE");
     assert_int_equal(fake.stops, fake.captures);
 }
