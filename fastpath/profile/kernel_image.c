@@ -85,8 +85,7 @@ static bool read_elf(struct kernel_image *k, const char *path)
     errno = ENOEXEC;
     return memcmp(h->e_ident, ELFMAG, SELFMAG) == 0 && h->e_ident[EI_CLASS] == ELFCLASS64 &&
            h->e_shentsize == sizeof(Elf64_Shdr) && h->e_shoff < k->bytes &&
-           h->e_shnum <= (k->bytes - h->e_shoff) / sizeof(Elf64_Shdr) &&
-           h->e_shstrndx < h->e_shnum;
+           h->e_shnum <= (k->bytes - h->e_shoff) / sizeof(Elf64_Shdr) && h->e_shstrndx < h->e_shnum;
 }
 
 struct kernel_image *kernel_image_open(const char *elf, const char *map, char *error, size_t size)

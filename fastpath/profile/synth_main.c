@@ -34,8 +34,16 @@ static const char usage[] =
     "example:\n"
     "  radon-synth getppid.cap --kernel-image vmlinux --one-vcpu -o getppid.o --explain\n";
 
-enum { OPTION_IMAGE = 256, OPTION_MAP, OPTION_ONE, OPTION_INFO, OPTION_NAME, OPTION_EXPLAIN,
-       OPTION_HELP, OPTION_VERSION };
+enum {
+    OPTION_IMAGE = 256,
+    OPTION_MAP,
+    OPTION_ONE,
+    OPTION_INFO,
+    OPTION_NAME,
+    OPTION_EXPLAIN,
+    OPTION_HELP,
+    OPTION_VERSION
+};
 
 static const struct option options[] = {
     { "output", required_argument, NULL, 'o' },
@@ -82,10 +90,14 @@ static void *slurp(const char *path, size_t *bytes)
 
 static int write_handler(const struct job *job, const struct synth_output *out)
 {
-    struct handler_file file = { .program = out->program, .program_bytes = out->program_bytes,
-                                 .watches = out->watches, .nr_watches = out->nr_watches,
-                                 .tainted = out->tainted, .nr_tainted = out->nr_tainted,
-                                 .flags = out->flags, .explanation = out->explanation };
+    struct handler_file file = { .program = out->program,
+                                 .program_bytes = out->program_bytes,
+                                 .watches = out->watches,
+                                 .nr_watches = out->nr_watches,
+                                 .tainted = out->tainted,
+                                 .nr_tainted = out->nr_tainted,
+                                 .flags = out->flags,
+                                 .explanation = out->explanation };
     char provenance[128], error[256];
 
     snprintf(provenance, sizeof(provenance), "made by: radon-synth %s\n", RADON_REVISION);

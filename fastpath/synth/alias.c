@@ -13,7 +13,8 @@ static enum alias compare(int64_t off_a, unsigned int size_a, int64_t off_b, uns
     return ALIAS_PART;
 }
 
-/* Both on the stack, below amounts of which bounds are known: how far b is below a, at least and most. */
+/* Both on the stack, below amounts of which bounds are known: how far b is below a, at least and
+ * most. */
 static bool distance_below(struct graph *g, node_id sym_a, node_id sym_b, int64_t *least,
                            int64_t *most)
 {
@@ -74,8 +75,8 @@ node_id disjoint(struct work *w, const struct place *a, const struct place *b)
     node_id distance = g_op(g, N_SUB, b->address, a->address);
 
     /* They overlap when -(size of b) < distance < size of a. */
-    return g_not(g, g_op_imm(g, N_ULT, g_op_imm(g, N_ADD, distance, b->size - 1u),
-                             a->size + b->size - 1u));
+    return g_not(
+        g, g_op_imm(g, N_ULT, g_op_imm(g, N_ADD, distance, b->size - 1u), a->size + b->size - 1u));
 }
 
 bool disjoint_seen(struct work *w, uint64_t captures, const struct place *a, const struct place *b)

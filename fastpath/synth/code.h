@@ -10,13 +10,13 @@
 #include "work.h"
 
 enum item_kind {
-    I_OP,    /* node = its operation on a, b, c */
-    I_LOAD,  /* node = guest memory at a + off */
+    I_OP,   /* node = its operation on a, b, c */
+    I_LOAD, /* node = guest memory at a + off */
     I_TSC,
-    I_STORE, /* b to guest memory at a + off */
-    I_GUARD, /* PASS unless the comparison has the outcome `sense` */
-    I_BRANCH,/* to item `other` when it has; else on */
-    I_SET,   /* context field off = a */
+    I_STORE,  /* b to guest memory at a + off */
+    I_GUARD,  /* PASS unless the comparison has the outcome `sense` */
+    I_BRANCH, /* to item `other` when it has; else on */
+    I_SET,    /* context field off = a */
     I_DONE,
     I_PASS,
 };
@@ -34,9 +34,9 @@ struct code {
     struct work *w;
     struct item *item;
     uint32_t n, room;
-    uint8_t *needed;   /* by node */
-    uint8_t *emitted;  /* by node, on the path at hand */
-    node_id *trail;    /* what was emitted, to take it back */
+    uint8_t *needed;  /* by node */
+    uint8_t *emitted; /* by node, on the path at hand */
+    node_id *trail;   /* what was emitted, to take it back */
     uint32_t nr_trail, trail_room;
     uint32_t *use_start, *use; /* positions of the items that use a node, in order */
 };
@@ -81,6 +81,9 @@ void regs_lost(struct emitter *e);
 bool reg_dead_after(const struct emitter *e, node_id a);
 /* The constant into the register. */
 void put_const(struct emitter *e, unsigned int reg, uint64_t value);
+/* blob.c: ends the code, makes the program of it and has it verified. */
+bool make_program(struct work *w, struct emitter *e);
+
 static inline bool fits_imm(uint64_t value)
 {
     return (uint64_t)(int64_t)(int32_t)value == value;

@@ -81,11 +81,10 @@ static void sweep(struct work *w, unsigned int capture)
         } else if (n->op == N_LOAD || n->op == N_TSC || n->op == N_UNKNOWN) {
             continue; /* valid when bound */
         } else {
-            if ((n->a && !c->valid[n->a]) || (n->b && !c->valid[n->b]) ||
-                (n->c && !c->valid[n->c]))
+            if ((n->a && !c->valid[n->a]) || (n->b && !c->valid[n->b]) || (n->c && !c->valid[n->c]))
                 continue;
-            c->value[c->upto] =
-                node_compute((enum node_op)n->op, c->value[n->a], c->value[n->b], c->value[n->c]);
+            c->value[c->upto] = node_compute((enum node_op)n->op, c->value[n->a], c->value[n->b],
+                                             c->value[n->c]);
         }
         c->valid[c->upto] = 1;
     }
@@ -110,7 +109,8 @@ bool concrete_agreed(struct work *w, uint64_t captures, node_id a, uint64_t *val
     bool first = true;
     uint64_t v;
 
-    FOR_CAPTURES(i, captures) {
+    FOR_CAPTURES(i, captures)
+    {
         if (!concrete_value(w, i, a, &v) || (!first && v != *value))
             return false;
         *value = v;

@@ -15,9 +15,15 @@ struct hunt {
     struct work *w;
     struct place place;
     node_id original; /* taken back: what was there before; 0: only overwriting counts */
-    struct { struct segment *segment; node_id truth; } guard[MAX_NEW_GUARDS];
+    struct {
+        struct segment *segment;
+        node_id truth;
+    } guard[MAX_NEW_GUARDS];
     unsigned int guards;
-    struct { struct segment *segment; uint32_t i; } group[MAX_GROUP];
+    struct {
+        struct segment *segment;
+        uint32_t i;
+    } group[MAX_GROUP];
     unsigned int grouped;
 };
 
@@ -107,8 +113,8 @@ static void try_store(struct work *w, struct segment *s, uint32_t i)
             s->effect[i].dead = true;
             for (unsigned int j = 0; j < h.grouped; j++)
                 h.group[j].segment->effect[h.group[j].i].dead = true;
-            explain_at(w, w->at, "store of %u bytes at %s is taken back: not done",
-                       h.place.size, node_text(w, h.place.address));
+            explain_at(w, w->at, "store of %u bytes at %s is taken back: not done", h.place.size,
+                       node_text(w, h.place.address));
             add_guards(&h);
             return;
         }

@@ -118,9 +118,9 @@ static const char *input_name(uint64_t field)
 }
 
 static const char *const op_sign[N_OPS] = {
-    [N_ADD] = "+",   [N_SUB] = "-",  [N_MUL] = "*",   [N_UDIV] = "/",  [N_UMOD] = "%",
-    [N_AND] = "&",   [N_OR] = "|",   [N_XOR] = "^",   [N_SHL] = "<<",  [N_SHR] = ">>",
-    [N_SAR] = ">>s", [N_EQ] = "==",  [N_ULT] = "<",   [N_SLT] = "<s",
+    [N_ADD] = "+",   [N_SUB] = "-", [N_MUL] = "*", [N_UDIV] = "/", [N_UMOD] = "%",
+    [N_AND] = "&",   [N_OR] = "|",  [N_XOR] = "^", [N_SHL] = "<<", [N_SHR] = ">>",
+    [N_SAR] = ">>s", [N_EQ] = "==", [N_ULT] = "<", [N_SLT] = "<s",
 };
 
 static unsigned int text_of(const struct work *w, node_id a, unsigned int depth, char *out,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Flags: CF ZF SF OF as truths, made by the instruction that sets them; nodes that nobody uses cost
- * nothing in the program.  PF is made when it is used.  AF is not followed: what uses it is refused.
+ * nothing in the program.  PF is made when it is used.  AF is not followed: what uses it is
+ * refused.
  */
 #include "insn.h"
 

@@ -176,7 +176,8 @@ static node_id intern(struct graph *g, const struct node *want)
     uint32_t *chain;
 
     h = (h ^ want->a) * 0xc4ceb9fe1a85ec53ull;
-    h = (h ^ want->b ^ (uint64_t)want->c << 20 ^ (uint64_t)want->size << 50) * 0x9e3779b97f4a7c15ull;
+    h = (h ^ want->b ^ (uint64_t)want->c << 20 ^ (uint64_t)want->size << 50) *
+        0x9e3779b97f4a7c15ull;
     chain = &g->bucket[h >> 49];
     for (uint32_t i = *chain; i; i = g->node[i].next) {
         const struct node *n = &g->node[i];
@@ -191,8 +192,7 @@ static node_id intern(struct graph *g, const struct node *want)
     }
     g->node[g->n] = *want;
     bounds(g, &g->node[g->n]);
-    g->node[g->n].rests |=
-        g->node[want->a].rests | g->node[want->b].rests | g->node[want->c].rests;
+    g->node[g->n].rests |= g->node[want->a].rests | g->node[want->b].rests | g->node[want->c].rests;
     if (want->op == N_LOAD) /* what is read at an address is not that address */
         g->node[g->n].rests = RESTS_LOAD | (g->node[g->n].rests & RESTS_UNKNOWN);
     g->node[g->n].next = *chain;
@@ -209,14 +209,15 @@ node_id g_input(struct graph *g, uint32_t field_offset)
 {
     bool stack = field_offset == offsetof(struct fast_ctx, kernel_sp);
 
-    return intern(g, &(struct node){ .op = N_INPUT, .imm = field_offset,
+    return intern(g, &(struct node){ .op = N_INPUT,
+                                     .imm = field_offset,
                                      .rests = stack ? RESTS_STACK : RESTS_INPUT });
 }
 
 node_id g_load(struct graph *g, node_id address, unsigned int size)
 {
-    return intern(g, &(struct node){ .op = N_LOAD, .a = address, .size = (uint8_t)size,
-                                     .imm = ++g->serial });
+    return intern(
+        g, &(struct node){ .op = N_LOAD, .a = address, .size = (uint8_t)size, .imm = ++g->serial });
 }
 
 node_id g_tsc(struct graph *g)
@@ -226,7 +227,9 @@ node_id g_tsc(struct graph *g)
 
 node_id g_unknown(struct graph *g, unsigned int size)
 {
-    return intern(g, &(struct node){ .op = N_UNKNOWN, .imm = ++g->serial, .size = (uint8_t)size,
+    return intern(g, &(struct node){ .op = N_UNKNOWN,
+                                     .imm = ++g->serial,
+                                     .size = (uint8_t)size,
                                      .rests = RESTS_UNKNOWN });
 }
 

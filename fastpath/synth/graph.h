@@ -44,8 +44,8 @@ enum node_op {
 
 /* What a value rests on: bits of node.rests. */
 enum {
-    RESTS_STACK = 1,  /* the kernel stack's address */
-    RESTS_TSC = 2,    /* the time stamp counter */
+    RESTS_STACK = 1, /* the kernel stack's address */
+    RESTS_TSC = 2,   /* the time stamp counter */
     RESTS_UNKNOWN = 4,
     RESTS_LOAD = 8,
     RESTS_INPUT = 16,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Simplification.  Each function gives the node that op(a, b) is known to be, or 0.  Constants are on
- * the right where the operation commutes; two constants never come here.
+ * Simplification.  Each function gives the node that op(a, b) is known to be, or 0.  Constants are
+ * on the right where the operation commutes; two constants never come here.
  */
 #include "graph.h"
 
@@ -67,7 +67,8 @@ static bool is_moved_stack(const struct graph *g, node_id a)
     int64_t off;
     const struct node *n = g_node(g, g_split(g, a, &off));
 
-    return n->op == N_SUB && g_node(g, n->a)->op == N_INPUT && (g_node(g, n->a)->rests & RESTS_STACK);
+    return n->op == N_SUB && g_node(g, n->a)->op == N_INPUT &&
+           (g_node(g, n->a)->rests & RESTS_STACK);
 }
 
 static node_id fold_and(struct graph *g, node_id a, node_id b)
@@ -113,8 +114,7 @@ static node_id fold_and(struct graph *g, node_id a, node_id b)
             return g_op(g, N_AND, na->a, b);
         break;
     case N_ADD: /* x + c aligned down, where x is aligned */
-        if (is_low_mask(~imm) && imm_of(g, na->b, &inner) &&
-            (g_node(g, na->a)->ones & ~imm) == 0)
+        if (is_low_mask(~imm) && imm_of(g, na->b, &inner) && (g_node(g, na->a)->ones & ~imm) == 0)
             return g_op_imm(g, N_ADD, na->a, inner & imm);
         /* fallthrough */
     case N_SUB: /* low bits of a sum rest on low bits: inner masks at least as wide go */
@@ -317,8 +317,8 @@ static node_id fold_eq(struct graph *g, node_id a, node_id b)
         }
         return g_const(g, 0);
     case N_SHL: /* a single bit moved */
-        if (imm == 0 && imm_of(g, na->b, &inner) && (g_node(g, na->a)->ones << inner) >> inner ==
-                                                        g_node(g, na->a)->ones)
+        if (imm == 0 && imm_of(g, na->b, &inner) &&
+            (g_node(g, na->a)->ones << inner) >> inner == g_node(g, na->a)->ones)
             return g_op_imm(g, N_EQ, na->a, 0);
         break;
     default:

@@ -31,8 +31,8 @@ struct insn {
 typedef void (*lift_fn)(struct insn *in);
 
 /*
- * What an instruction does hangs on `truth`: a guard when all captures agree (*value: how), else the
- * path must part first and the result is false; nothing may have been changed then.
+ * What an instruction does hangs on `truth`: a guard when all captures agree (*value: how), else
+ * the path must part first and the result is false; nothing may have been changed then.
  */
 bool settle(struct insn *in, node_id truth, bool *value);
 
@@ -44,7 +44,8 @@ unsigned int op_size(const struct insn *in, unsigned int i);
 bool op_is_memory(const struct insn *in, unsigned int i);
 node_id op_address(struct insn *in, unsigned int i); /* of a memory operand, segment included */
 node_id op_read(struct insn *in, unsigned int i);
-/* An immediate or other operand as a value of `size` bytes, sign-extended first when it is shorter. */
+/* An immediate or other operand as a value of `size` bytes, sign-extended first when it is shorter.
+ */
 node_id op_read_as(struct insn *in, unsigned int i, unsigned int size);
 /* The destination of a read-modify-write: refuses a locked one that may not be. */
 node_id op_read_rmw(struct insn *in, unsigned int i);

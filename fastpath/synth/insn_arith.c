@@ -96,13 +96,14 @@ void lift_xadd(struct insn *in)
 }
 
 /*
- * Whether memory is exchanged depends on what it holds: the path is followed as it was captured, and
- * a guard (a real branch where captures differ) stands for the comparison.
+ * Whether memory is exchanged depends on what it holds: the path is followed as it was captured,
+ * and a guard (a real branch where captures differ) stands for the comparison.
  */
 void lift_cmpxchg(struct insn *in)
 {
-    static const ZydisRegister accumulator[] = { 0, ZYDIS_REGISTER_AL, ZYDIS_REGISTER_AX, 0,
-                                                 ZYDIS_REGISTER_EAX, 0, 0, 0, ZYDIS_REGISTER_RAX };
+    static const ZydisRegister accumulator[] = {
+        0, ZYDIS_REGISTER_AL, ZYDIS_REGISTER_AX, 0, ZYDIS_REGISTER_EAX, 0, 0, 0, ZYDIS_REGISTER_RAX
+    };
     unsigned int size = op_size(in, 0);
     ZydisRegister a = accumulator[size & 15];
     node_id want = reg_read(in, a), have = op_read_rmw(in, 0), new = op_read(in, 1);

@@ -19,7 +19,8 @@ static bool one_target(struct insn *in, node_id target)
 
     if (g_is_const(in->g, target, &number))
         return true;
-    FOR_CAPTURES(i, in->st->captures) {
+    FOR_CAPTURES(i, in->st->captures)
+    {
         uint64_t next = step_of(in->w, i, in->w->step + 1)->regs.rip;
 
         differ |= some && next != first;
@@ -105,7 +106,8 @@ void lift_rdtsc(struct insn *in)
 
     if (e)
         e->value = tsc;
-    FOR_CAPTURES(i, in->st->captures) {
+    FOR_CAPTURES(i, in->st->captures)
+    {
         const struct radon_regs *r = &step_of(in->w, i, in->w->step + 1)->regs;
 
         concrete_bind(in->w, i, tsc, r->rdx << 32 | (uint32_t)r->rax);

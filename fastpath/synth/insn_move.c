@@ -26,7 +26,8 @@ void lift_push(struct insn *in)
 {
     node_id value;
 
-    if (in->z.operand_width != 64 || (in->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && op_size(in, 0) != 8)) {
+    if (in->z.operand_width != 64 ||
+        (in->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && op_size(in, 0) != 8)) {
         refuse(in->w, SYNTH_UNSUPPORTED, "push of %u bits", in->z.operand_width);
         return;
     }
@@ -97,8 +98,7 @@ void lift_extend_d(struct insn *in)
                         : in->z.mnemonic == ZYDIS_MNEMONIC_CDQ ? 4
                                                                : 8;
 
-    reg_write(in, to[size / 2],
-              op2i(in, N_SAR, g_sext(in->g, in->st->reg[RAX], size), 63));
+    reg_write(in, to[size / 2], op2i(in, N_SAR, g_sext(in->g, in->st->reg[RAX], size), 63));
 }
 
 void lift_bswap(struct insn *in)

@@ -8,8 +8,7 @@ static node_id upper_product(struct insn *in, node_id a, node_id b)
     uint64_t low = 0xffffffffull;
     node_id al = op2i(in, N_AND, a, low), ah = op2i(in, N_SHR, a, 32);
     node_id bl = op2i(in, N_AND, b, low), bh = op2i(in, N_SHR, b, 32);
-    node_id t = op2(in, N_ADD, op2(in, N_MUL, ah, bl),
-                    op2i(in, N_SHR, op2(in, N_MUL, al, bl), 32));
+    node_id t = op2(in, N_ADD, op2(in, N_MUL, ah, bl), op2i(in, N_SHR, op2(in, N_MUL, al, bl), 32));
     node_id u = op2(in, N_ADD, op2(in, N_MUL, al, bh), op2i(in, N_AND, t, low));
 
     return op2(in, N_ADD, op2(in, N_MUL, ah, bh),

@@ -89,8 +89,7 @@ void lift_rotate(struct insn *in)
     if (known) {
         f->cf = bit_of(in, r, left ? 0 : bits - 1);
         if (c == 1)
-            f->of = op2(in, N_XOR, bit_of(in, r, bits - 1),
-                        left ? f->cf : bit_of(in, r, bits - 2));
+            f->of = op2(in, N_XOR, bit_of(in, r, bits - 1), left ? f->cf : bit_of(in, r, bits - 2));
     }
 }
 
@@ -110,11 +109,9 @@ void lift_shift_double(struct insn *in)
     /* By (bits - count), which may be all of them: one first, then the rest. */
     rest = op2(in, N_SUB, imm(in, bits - 1), count);
     if (left)
-        r = op2(in, N_OR, op2(in, N_SHL, a, count),
-                op2(in, N_SHR, op2i(in, N_SHR, b, 1), rest));
+        r = op2(in, N_OR, op2(in, N_SHL, a, count), op2(in, N_SHR, op2i(in, N_SHR, b, 1), rest));
     else
-        r = op2(in, N_OR, op2(in, N_SHR, a, count),
-                op2(in, N_SHL, op2i(in, N_SHL, b, 1), rest));
+        r = op2(in, N_OR, op2(in, N_SHR, a, count), op2(in, N_SHL, op2i(in, N_SHL, b, 1), rest));
     r = g_low(in->g, r, size);
     op_write(in, 0, r);
     if (!known) {
@@ -130,7 +127,9 @@ void lift_shift_double(struct insn *in)
 static void move_to_unit(struct insn *in, unsigned int size)
 {
     node_id units = op2i(in, N_SAR, g_sext(in->g, op_read(in, 1), size),
-                         size == 8 ? 6 : size == 4 ? 5 : 4);
+                         size == 8   ? 6
+                         : size == 4 ? 5
+                                     : 4);
 
     in->address[0] = op2(in, N_ADD, op_address(in, 0),
                          op2i(in, N_SHL, units, (uint64_t)__builtin_ctz(size)));
@@ -182,8 +181,8 @@ void lift_scan(struct insn *in)
     if (!settle(in, some, &holds))
         return;
     if (in->z.mnemonic == ZYDIS_MNEMONIC_LZCNT || !holds) {
-        refuse(in->w, SYNTH_UNSUPPORTED, "%s", in->z.mnemonic == ZYDIS_MNEMONIC_LZCNT ? "lzcnt"
-                                                                                      : "of zero");
+        refuse(in->w, SYNTH_UNSUPPORTED, "%s",
+               in->z.mnemonic == ZYDIS_MNEMONIC_LZCNT ? "lzcnt" : "of zero");
         return;
     }
     if (up) {
@@ -205,5 +204,7 @@ void lift_popcnt(struct insn *in)
     node_id a = op_read(in, 1), zero = imm(in, 0);
 
     op_write(in, 0, population(in, a));
-    in->st->flags = (struct flags){ .cf = zero, .of = zero, .sf = zero, .zf = op2i(in, N_EQ, a, 0) };
+    in->st->flags = (struct flags){
+        .cf = zero, .of = zero, .sf = zero, .zf = op2i(in, N_EQ, a, 0)
+    };
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * String instructions.  Single-stepping takes one step for each element of a repeated one; where it
- * took several in a step, all of them are followed here.  How often it goes is a guard on the count.
+ * took several in a step, all of them are followed here.  How often it goes is a guard on the
+ * count.
  */
 #include "insn.h"
 
@@ -34,7 +35,8 @@ static bool describe(struct insn *in, struct string *s)
             return false;
     return in->z.address_width == 64 &&
            !(step_of(in->w, (unsigned int)__builtin_ctzll(in->st->captures), in->w->step)
-                 ->regs.rflags & 1u << 10);
+                 ->regs.rflags &
+             1u << 10);
 }
 
 static void forward(struct insn *in, unsigned int reg, unsigned int size)
@@ -46,8 +48,7 @@ static void element(struct insn *in, const struct string *s)
 {
     node_id *reg = in->st->reg, a, b;
 
-    a = s->loads ? memory_load(in->w, in->st, reg[RSI], s->size)
-                 : g_low(in->g, reg[RAX], s->size);
+    a = s->loads ? memory_load(in->w, in->st, reg[RSI], s->size) : g_low(in->g, reg[RAX], s->size);
     if (s->compares) {
         b = memory_load(in->w, in->st, reg[RDI], s->size);
         flags_sub(in, a, b, imm(in, 0), g_low(in->g, op2(in, N_SUB, a, b), s->size), s->size);
@@ -83,7 +84,8 @@ static uint64_t elements(struct insn *in)
     uint64_t n = 0;
     bool first = true;
 
-    FOR_CAPTURES(i, in->st->captures) {
+    FOR_CAPTURES(i, in->st->captures)
+    {
         const struct radon_capture_step *s = step_of(in->w, i, in->w->step);
         uint64_t here = s[0].regs.rcx - s[1].regs.rcx;
 
@@ -98,15 +100,16 @@ static uint64_t elements(struct insn *in)
 
 void lift_string(struct insn *in)
 {
-    ZydisInstructionAttributes rep =
-        ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;
+    ZydisInstructionAttributes rep = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE |
+                                     ZYDIS_ATTRIB_HAS_REPNE;
     struct string s;
     uint64_t n;
     node_id zero;
     bool none;
 
     if (!describe(in, &s)) {
-        refuse(in->w, SYNTH_UNSUPPORTED, "string instruction with DF, a segment, or short addresses");
+        refuse(in->w, SYNTH_UNSUPPORTED,
+               "string instruction with DF, a segment, or short addresses");
         return;
     }
     if (!(in->z.attributes & rep)) {

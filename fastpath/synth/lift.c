@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lifting: captures are followed step by step, all that took the same way at once.  Where they part,
- * the path forks.  After each instruction the registers that it left in every capture are compared
- * with what the nodes say.
+ * Lifting: captures are followed step by step, all that took the same way at once.  Where they
+ * part, the path forks.  After each instruction the registers that it left in every capture are
+ * compared with what the nodes say.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,8 @@ static bool touches_vectors(const struct insn *in)
             class == ZYDIS_REGCLASS_ZMM)
             return true;
     }
-    return in->z.meta.category == ZYDIS_CATEGORY_X87_ALU || in->z.meta.category == ZYDIS_CATEGORY_XSAVE;
+    return in->z.meta.category == ZYDIS_CATEGORY_X87_ALU ||
+           in->z.meta.category == ZYDIS_CATEGORY_XSAVE;
 }
 
 static bool decode(struct insn *in)
@@ -76,22 +77,23 @@ static bool decode(struct insn *in)
 
     if (!decoder.machine_mode)
         ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    FOR_CAPTURES(i, in->st->captures) {
+    FOR_CAPTURES(i, in->st->captures)
+    {
         const struct radon_capture_step *here = step_of(in->w, i, in->w->step);
 
         if (!s) {
             s = here;
             in->w->at = s->regs.rip;
             bytes = s->flags >> RADON_STEP_BYTES_SHIFT & 31;
-            if (bytes > 16 || !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, s->bytes, bytes,
-                                                                  &in->z, in->op))) {
+            if (bytes > 16 ||
+                !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, s->bytes, bytes, &in->z, in->op))) {
                 refuse(in->w, SYNTH_UNDECODABLE, "%02x %02x %02x %02x", s->bytes[0], s->bytes[1],
                        s->bytes[2], s->bytes[3]);
                 return false;
             }
         } else if (here->regs.rip != s->regs.rip) {
-            refuse(in->w, SYNTH_PATHS_DIFFER, "at %#llx and %#llx",
-                   (unsigned long long)s->regs.rip, (unsigned long long)here->regs.rip);
+            refuse(in->w, SYNTH_PATHS_DIFFER, "at %#llx and %#llx", (unsigned long long)s->regs.rip,
+                   (unsigned long long)here->regs.rip);
             return false;
         } else if (memcmp(here->bytes, s->bytes, in->z.length)) {
             refuse(in->w, SYNTH_CODE_CHANGED, "bytes at %#llx", (unsigned long long)s->regs.rip);
@@ -116,8 +118,8 @@ static void lift_insn(struct insn *in)
     }
     lift = lift_find(in->z.mnemonic);
     if (!lift) {
-        refuse(in->w, in->z.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED ? SYNTH_PRIVILEGED
-                                                                    : SYNTH_UNSUPPORTED,
+        refuse(in->w,
+               in->z.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED ? SYNTH_PRIVILEGED : SYNTH_UNSUPPORTED,
                "%s", ZydisMnemonicGetString(in->z.mnemonic));
         return;
     }
@@ -141,7 +143,8 @@ static void check_registers(struct work *w, struct state *st)
     const struct flags *f = &st->flags;
     uint64_t value, want;
 
-    FOR_CAPTURES(i, st->captures) {
+    FOR_CAPTURES(i, st->captures)
+    {
         const struct radon_regs *next = &step_of(w, i, w->step + 1)->regs;
 
         for (unsigned int r = 0; r < NR_REGS; r++) {
@@ -171,8 +174,8 @@ static uint64_t going_to(const struct work *w, uint64_t captures, uint64_t addre
     uint64_t mask = 0;
 
     FOR_CAPTURES(i, captures)
-        if (next_rip(w, i) == address)
-            mask |= 1ull << i;
+    if (next_rip(w, i) == address)
+        mask |= 1ull << i;
     return mask;
 }
 
@@ -181,8 +184,8 @@ static uint64_t where_true(struct work *w, uint64_t captures, node_id truth)
     uint64_t mask = 0, value;
 
     FOR_CAPTURES(i, captures)
-        if (concrete_value(w, i, truth, &value) && value)
-            mask |= 1ull << i;
+    if (concrete_value(w, i, truth, &value) && value)
+        mask |= 1ull << i;
     return mask;
 }
 
@@ -230,7 +233,8 @@ static bool fork_path(struct work *w, struct state *st, node_id truth, uint64_t 
     s->branch = truth;
     s->at = at;
     for (int i = 0; i < 2; i++) {
-        ok[i] = follow_side(w, st, side[i], i ? truth : g_not(&w->graph, truth), again, &s->child[i]);
+        ok[i] = follow_side(w, st, side[i], i ? truth : g_not(&w->graph, truth), again,
+                            &s->child[i]);
         w->at = at;
         if (!ok[i]) {
             s->child[i] = NULL;
@@ -288,61 +292,14 @@ static bool go_on(struct work *w, struct state *st, struct insn *in, bool *resul
     return !w->failed;
 }
 
-/* The iret hypercall's frame (struct iret_context): back to where the entry came from. */
-static bool finish(struct work *w, struct state *st)
-{
-    enum { RAX_AT, R11_AT, RCX_AT, FLAGS_AT, RIP_AT, CS_AT, RFLAGS_AT, RSP_AT, SS_AT, WORDS };
-    static const uint32_t fixed[WORDS] = { [RIP_AT] = offsetof(struct fast_ctx, rip),
-                                           [RFLAGS_AT] = offsetof(struct fast_ctx, rflags),
-                                           [RSP_AT] = offsetof(struct fast_ctx, rsp) };
-    struct segment *s = st->segment;
-    node_id word[WORDS], sp = st->reg[RSP];
-    uint64_t number, flags, value;
-
-    for (unsigned int i = 0; i < WORDS && !w->failed; i++) {
-        word[i] = memory_load(w, st, g_op_imm(&w->graph, N_ADD, sp, 8 * i), 8);
-        if (fixed[i] && word[i] != g_input(&w->graph, fixed[i]))
-            refuse(w, SYNTH_RETURN_STATE, "frame word %u is %s", i, node_text(w, word[i]));
-        if ((i == CS_AT || i == SS_AT) && !g_is_const(&w->graph, word[i], &number) &&
-            !w->failed && !concrete_agreed(w, st->captures, word[i], &number))
-            refuse(w, SYNTH_RETURN_STATE, "selector");
-    }
-    if (w->failed)
-        return false;
-    if (!g_is_const(&w->graph, word[FLAGS_AT], &flags) || (flags & ~0x100ull))
-        refuse(w, SYNTH_RETURN_STATE, "iret with flags %s", node_text(w, word[FLAGS_AT]));
-    for (unsigned int r = 0; r < NR_REGS; r++)
-        s->final[r] = st->reg[r];
-    s->final[RAX] = word[RAX_AT];
-    /* VGCF_in_syscall: they are not restored, and hold what SYSRET takes from them. */
-    s->final[RCX] = flags ? word[RIP_AT] : word[RCX_AT];
-    s->final[R11] = flags ? word[RFLAGS_AT] : word[R11_AT];
-    s->final[RSP] = word[RSP_AT];
-    FOR_CAPTURES(i, st->captures) {
-        const struct radon_regs *after = &w->capture[i].head->after;
-
-        for (unsigned int r = 0; r < NR_REGS; r++) {
-            memcpy(&number, (const char *)after + 8 * r, 8);
-            if (!concrete_value(w, i, s->final[r], &value) || value != number)
-                refuse(w, SYNTH_DISAGREES, "register %u after the return is %#llx, the path says %#llx",
-                       r, (unsigned long long)number, (unsigned long long)value);
-        }
-    }
-    if (!st->masked)
-        explain_at(w, w->at, "events are not masked at the iret; it unmasks them anyway");
-    s->returns = true;
-    s->at = w->at;
-    w->out->paths++;
-    return !w->failed;
-}
-
 static bool follow(struct work *w, struct state *st)
 {
     for (;; w->step++) {
         struct insn in = { .w = w, .st = st, .g = &w->graph };
         bool last = false, result;
 
-        FOR_CAPTURES(i, st->captures) {
+        FOR_CAPTURES(i, st->captures)
+        {
             uint32_t steps = w->capture[i].head->steps;
 
             last |= w->step + 1 == steps;
@@ -360,7 +317,7 @@ static bool follow(struct work *w, struct state *st)
         if (in.flow == FLOW_SPLIT)
             return fork_path(w, st, in.taken, where_true(w, st->captures, in.taken), true);
         if (in.flow == FLOW_RETURN)
-            return finish(w, st);
+            return entry_return(w, st);
         if (last) {
             refuse(w, SYNTH_BAD_CAPTURE, "the capture ends before the return");
             return false;
@@ -373,74 +330,6 @@ static bool follow(struct work *w, struct state *st)
     }
 }
 
-/* Per-CPU code that unmasks events and looks whether one is pending: that is where the mask lies. */
-static void find_vcpu_info(struct work *w)
-{
-    const struct synth_capture *c = &w->capture[0];
-
-    if (w->in->vcpu_info) {
-        w->vcpu_info = w->in->vcpu_info;
-        return;
-    }
-    if (c->head->vcpu_info) {
-        w->vcpu_info = (int64_t)(c->head->vcpu_info - c->head->kernel_gs);
-        return;
-    }
-    for (uint32_t i = 0; i + 1 < c->head->steps; i++) {
-        /* movb $0, %gs:mask (65 c6 04 25); testb $0xff, %gs:mask - 1 (65 f6 04 25). */
-        static const uint8_t store[] = { 0x65, 0xc6, 0x04, 0x25 }, test[] = { 0x65, 0xf6, 0x04, 0x25 };
-        const uint8_t *a = c->step[i].bytes, *b = c->step[i + 1].bytes;
-        int32_t mask, pending;
-
-        if (memcmp(a, store, 4) || memcmp(b, test, 4) || a[8] != 0 || b[8] != 0xff)
-            continue;
-        memcpy(&mask, a + 4, 4);
-        memcpy(&pending, b + 4, 4);
-        if (mask == pending + 1) {
-            w->vcpu_info = pending;
-            return;
-        }
-    }
-}
-
-/* Registers at the kernel's entry point: user mode's, but for rsp and what the bounce destroys. */
-static void entry_registers(struct work *w, struct state *st)
-{
-    static const uint32_t field[NR_REGS] = {
-#define AT(name) offsetof(struct fast_ctx, name)
-        AT(rax), AT(rcx), AT(rdx), AT(rbx), 0,       AT(rbp), AT(rsi), AT(rdi),
-        AT(r8),  AT(r9),  AT(r10), AT(r11), AT(r12), AT(r13), AT(r14), AT(r15)
-#undef AT
-    };
-    uint64_t have, want;
-
-    for (unsigned int r = 0; r < NR_REGS; r++) {
-        bool same = field[r] != 0;
-
-        FOR_CAPTURES(i, st->captures) {
-            memcpy(&have, (const char *)&step_of(w, i, 0)->regs + 8 * r, 8);
-            same = same && have == concrete_input(w, i, field[r]);
-        }
-        if (r == RSP) {
-            st->reg[r] = g_op_imm(&w->graph, N_ADD, w->sp, 0 - 8ull * w->entry_words);
-        } else if (same) {
-            st->reg[r] = g_input(&w->graph, field[r]);
-        } else {
-            st->reg[r] = g_unknown(&w->graph, 8);
-            FOR_CAPTURES(i, st->captures) {
-                memcpy(&have, (const char *)&step_of(w, i, 0)->regs + 8 * r, 8);
-                concrete_bind(w, i, st->reg[r], have);
-            }
-        }
-    }
-    FOR_CAPTURES(i, st->captures)
-        if ((w->capture[i].head->kernel_sp & 15) ||
-            !concrete_value(w, i, st->reg[RSP], &want) || want != step_of(w, i, 0)->regs.rsp)
-            refuse(w, SYNTH_ENTRY_FRAME, "rsp %#llx, the kernel's stack starts at %#llx",
-                   (unsigned long long)step_of(w, i, 0)->regs.rsp,
-                   (unsigned long long)w->capture[i].head->kernel_sp);
-}
-
 bool lift(struct work *w)
 {
     struct state st = { .captures = w->nr == 64 ? ~0ull : (1ull << w->nr) - 1 };
@@ -449,7 +338,7 @@ bool lift(struct work *w)
     w->gs = g_input(&w->graph, offsetof(struct fast_ctx, kernel_gs));
     w->sp = g_input(&w->graph, offsetof(struct fast_ctx, kernel_sp));
     w->at = w->capture[0].step[0].regs.rip;
-    find_vcpu_info(w);
+    entry_vcpu_info(w);
     if (w->vcpu_info)
         explain(w, "vcpu_info at gs:%#llx\n", (unsigned long long)w->vcpu_info);
     w->root = segment_new(w, st.captures);

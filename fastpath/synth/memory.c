@@ -6,114 +6,10 @@
  */
 #include <string.h>
 
-#include "work.h"
+#include "memory.h"
 
-#define STACK_BYTES 16384 /* of a kernel stack: Linux's THREAD_SIZE on x86-64 */
-#define STACK_SYM_MAX 8192 /* bound on what is subtracted from the stack pointer at run time */
-#define LOWER_HALF (1ull << 47)
 #define VCPU_INFO_BYTES 64
-#define MASK_OFFSET 1      /* of evtchn_upcall_mask in struct vcpu_info */
 #define MAX_ALIAS_GUARDS 6 /* more cost more than loading again */
-
-/* The capture's pointer led into the entry's own stack: it must do so again, to the same place. */
-static bool pointer_into_stack(struct work *w, struct state *st, struct place *p)
-{
-    node_id distance = g_op(&w->graph, N_SUB, p->address, w->sp);
-    uint64_t value, any = 0;
-
-    FOR_CAPTURES(i, st->captures) {
-        concrete_value(w, i, distance, &value);
-        any |= 0 - value <= STACK_BYTES;
-    }
-    if (!any)
-        return true;
-    if (!concrete_agreed(w, st->captures, distance, &value)) {
-        refuse(w, SYNTH_STACK_ALIAS, "a pointer led into the stack in some captures only");
-        return false;
-    }
-    guard(w, st, g_op(&w->graph, N_EQ, p->address, g_op_imm(&w->graph, N_ADD, w->sp, value)));
-    p->region = IN_STACK;
-    p->base = w->sp;
-    p->off = (int64_t)value;
-    return true;
-}
-
-static uint64_t user_end(const struct work *w)
-{
-    return w->in->user_end ? w->in->user_end : LOWER_HALF;
-}
-
-/* User memory by the captures: held there by a guard on the base. */
-static void user_guard(struct work *w, struct state *st, const struct place *p)
-{
-    bool base = p->off >= 0 && (uint64_t)p->off < user_end(w) / 2;
-
-    guard(w, st, g_op_imm(&w->graph, N_ULT, base ? p->base : p->address, user_end(w)));
-}
-
-static bool pointer_place(struct work *w, struct state *st, struct place *p)
-{
-    const struct node *base = g_node(&w->graph, p->base);
-    unsigned int user = 0, all = 0;
-    uint64_t value;
-
-    if (base->rests & RESTS_STACK) {
-        refuse(w, SYNTH_STACK_ESCAPES, "address %s", node_text(w, p->address));
-        return false;
-    }
-    FOR_CAPTURES(i, st->captures) {
-        if (!concrete_value(w, i, p->address, &value))
-            refuse(w, SYNTH_BAD_CAPTURE, "an address without a value");
-        user += value < user_end(w);
-        all++;
-    }
-    if (user && user != all) {
-        refuse(w, SYNTH_PATHS_DIFFER, "user memory in some captures, the kernel's in others");
-        return false;
-    }
-    if (user) {
-        p->region = IN_USER;
-        user_guard(w, st, p);
-        return !w->failed;
-    }
-    p->region = IN_POINTER;
-    if (base->op == N_LOAD && base->size == 8) {
-        int64_t off;
-
-        p->own = g_split(&w->graph, base->a, &off) == w->gs; /* the current task, mostly */
-    }
-    return pointer_into_stack(w, st, p);
-}
-
-static bool place_of(struct work *w, struct state *st, node_id address, unsigned int size,
-                     struct place *p)
-{
-    const struct node *base;
-
-    memset(p, 0, sizeof(*p));
-    p->address = address;
-    p->size = (uint8_t)size;
-    p->base = g_split(&w->graph, address, &p->off);
-    base = g_node(&w->graph, p->base);
-    p->own = true;
-    if (!p->base) {
-        p->region = IN_ABSOLUTE;
-        p->own = false;
-    } else if (p->base == w->sp) {
-        p->region = IN_STACK;
-    } else if (base->op == N_SUB && base->a == w->sp && g_node(&w->graph, base->b)->hi <= STACK_SYM_MAX) {
-        p->region = IN_STACK;
-        p->sym = base->b;
-    } else if (p->base == w->gs) {
-        p->region = IN_GS;
-        if (w->vcpu_info && p->off == w->vcpu_info + MASK_OFFSET && size == 1)
-            p->region = IN_MASK;
-    } else {
-        p->own = false;
-        return pointer_place(w, st, p);
-    }
-    return true;
-}
 
 void watch_add(struct work *w, uint64_t address)
 {
@@ -127,61 +23,8 @@ void watch_add(struct work *w, uint64_t address)
         w->watch[w->nr_watch++] = address;
 }
 
-static bool take(const uint8_t *bytes, uint64_t at, uint64_t address, unsigned int size,
-                 uint64_t *value)
-{
-    if (address - at > 16 - size)
-        return false;
-    *value = 0;
-    memcpy(value, bytes + (address - at), size);
-    return true;
-}
-
-/* What the capture recorded there, before or after the instruction. */
-static bool recorded(const struct work *w, unsigned int capture, bool after, uint64_t address,
-                     unsigned int size, uint64_t *value)
-{
-    const struct radon_capture_step *s = step_of(w, capture, w->step);
-
-    if (after)
-        return (s->flags & RADON_STEP_MEM_AFTER) &&
-               take(s->mem_after, s->mem_address, address, size, value);
-    if ((s->flags & RADON_STEP_MEM) && take(s->mem_before, s->mem_address, address, size, value))
-        return true;
-    return (s->flags & RADON_STEP_MEM2) &&
-           take(s->mem2_before, s->mem2_address, address, size, value);
-}
-
-/* A value that the path knows must be the one that was read. */
-static void check_recorded(struct work *w, struct state *st, const struct place *p, node_id value)
-{
-    uint64_t address, have, want;
-
-    FOR_CAPTURES(i, st->captures) {
-        if (!concrete_value(w, i, p->address, &address) ||
-            !recorded(w, i, false, address, p->size, &want))
-            continue;
-        if (!concrete_value(w, i, value, &have) || have != want)
-            refuse(w, SYNTH_DISAGREES, "memory at %#llx held %#llx, the path says %#llx",
-                   (unsigned long long)address, (unsigned long long)want, (unsigned long long)have);
-    }
-}
-
-static void bind_recorded(struct work *w, struct state *st, const struct place *p, node_id value)
-{
-    uint64_t address, read;
-
-    FOR_CAPTURES(i, st->captures) {
-        if (concrete_value(w, i, p->address, &address) &&
-            recorded(w, i, false, address, p->size, &read))
-            concrete_bind(w, i, value, read);
-        else
-            refuse(w, SYNTH_NOT_RECORDED, "%u bytes at %#llx", p->size,
-                   (unsigned long long)address);
-    }
-}
-
-static void know(struct work *w, struct state *st, const struct place *p, node_id value, bool stored)
+static void know(struct work *w, struct state *st, const struct place *p, node_id value,
+                 bool stored)
 {
     if (grow(w, &st->known, st->nr_known, &st->known_room, sizeof(*st->known)))
         st->known[st->nr_known++] = (struct known){ .place = *p, .value = value, .stored = stored };
@@ -206,8 +49,9 @@ static bool reusable(struct work *w, const struct known *k)
 }
 
 /*
- * The value at the place if the path has it: from the newest store or load there.  Stores in between
- * that may be to the same place are excluded by guards, as they were elsewhere in the captures.
+ * The value at the place if the path has it: from the newest store or load there.  Stores in
+ * between that may be to the same place are excluded by guards, as they were elsewhere in the
+ * captures.
  */
 static node_id from_known(struct work *w, struct state *st, const struct place *p)
 {
@@ -313,8 +157,8 @@ static bool fold_constant(struct work *w, struct state *st, uint64_t address, un
     if (!w->in->ro_read || !w->in->ro_read(w->in->ro_arg, address, value, size))
         return false;
     FOR_CAPTURES(i, st->captures)
-        if (!recorded(w, i, false, address, size, &seen) || seen != *value)
-            return false;
+    if (!recorded(w, i, false, address, size, &seen) || seen != *value)
+        return false;
     watch_add(w, address);
     watch_add(w, address + size - 1);
     return true;
@@ -398,9 +242,8 @@ static node_id original_of(struct work *w, struct state *st, const struct place 
                 return k->value;
             continue;
         case ALIAS_MAY:
-            if (k->stored && !(g_is_const(&w->graph,
-                                          truth_here(w, st, disjoint(w, &k->place, p)), &one) &&
-                               one))
+            if (k->stored &&
+                !(g_is_const(&w->graph, truth_here(w, st, disjoint(w, &k->place, p)), &one) && one))
                 return 0;
             continue;
         case ALIAS_NO:
@@ -426,20 +269,6 @@ static void store_mask(struct work *w, struct state *st, const struct place *p, 
             st->known[i].stale |= st->known[i].place.region != IN_GS;
     st->masked = mask;
     know(w, st, p, value, true);
-}
-
-static void check_stored(struct work *w, struct state *st, const struct place *p, node_id value)
-{
-    uint64_t address, have, want;
-
-    FOR_CAPTURES(i, st->captures) {
-        if (!concrete_value(w, i, p->address, &address) ||
-            !recorded(w, i, true, address, p->size, &want))
-            continue;
-        if (!concrete_value(w, i, value, &have) || have != want)
-            refuse(w, SYNTH_DISAGREES, "stored at %#llx: %#llx, the path says %#llx",
-                   (unsigned long long)address, (unsigned long long)want, (unsigned long long)have);
-    }
 }
 
 void memory_store(struct work *w, struct state *st, node_id address, unsigned int size,
@@ -519,8 +348,11 @@ void memory_entry_frame(struct work *w, struct state *st)
      * flags that it returns with. */
     st->masked = true;
     if (w->vcpu_info) {
-        p = (struct place){ .base = w->gs, .off = w->vcpu_info + MASK_OFFSET, .region = IN_MASK,
-                            .size = 1, .own = true };
+        p = (struct place){ .base = w->gs,
+                            .off = w->vcpu_info + MASK_OFFSET,
+                            .region = IN_MASK,
+                            .size = 1,
+                            .own = true };
         p.address = g_op_imm(&w->graph, N_ADD, w->gs, (uint64_t)p.off);
         know(w, st, &p, g_const(&w->graph, 1), true);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guards of one piece of path that one comparison can make: bits of one value that must be clear, and
- * addresses that must not come near one another.  A guard may move forward to an earlier one of the
- * same value: it changes nothing but how soon the handler passes.
+ * Guards of one piece of path that one comparison can make: bits of one value that must be clear,
+ * and addresses that must not come near one another.  A guard may move forward to an earlier one of
+ * the same value: it changes nothing but how soon the handler passes.
  */
 #include "work.h"
 
@@ -59,8 +59,8 @@ static bool merge_distance(struct work *w, const struct segment *s, struct effec
     end_a = bytes_a - from_a;
     end_b = bytes_b - from_b;
     high = end_a > end_b ? end_a : end_b;
-    both = g_not(g, g_op_imm(g, N_ULT, g_op_imm(g, N_ADD, x, (uint64_t)-low),
-                             (uint64_t)(high - low)));
+    both = g_not(g,
+                 g_op_imm(g, N_ULT, g_op_imm(g, N_ADD, x, (uint64_t)-low), (uint64_t)(high - low)));
     if (!concrete_agreed(w, s->captures, both, &holds) || !holds)
         return false;
     a->value = both;

@@ -148,7 +148,8 @@ static void require(struct code *c, node_id a, uint64_t at)
     if (at_hand(c, a) || c->w->failed)
         return;
     if (n->op == N_LOAD || n->op == N_TSC || n->op == N_UNKNOWN) {
-        refuse(c->w, SYNTH_BAD_CAPTURE, "a value is used before it is read: %s", node_text(c->w, a));
+        refuse(c->w, SYNTH_BAD_CAPTURE, "a value is used before it is read: %s",
+               node_text(c->w, a));
         return;
     }
     require(c, n->a, at);

@@ -34,8 +34,11 @@ unsigned int synth_split(const void *buffer, size_t bytes, struct synth_capture 
 
 static void take_captures(struct work *w)
 {
-    static const char *const end[] = { "done", "longer than max_steps", "an event came in between",
-                                       "the task was switched", "an exception",
+    static const char *const end[] = { "done",
+                                       "longer than max_steps",
+                                       "an event came in between",
+                                       "the task was switched",
+                                       "an exception",
                                        "an instruction that cannot be stepped unseen",
                                        "still running" };
     const struct radon_capture_head *first = NULL;

@@ -28,10 +28,11 @@ struct synth_capture {
 };
 
 struct synth_input {
-    const struct synth_capture *capture; /* those that did not end as RADON_CAPTURE_DONE are left out */
-    unsigned int nr_captures;            /* up to SYNTH_MAX_CAPTURES */
-    const char *name;                    /* of the handler; NULL: made of the entry's number */
-    bool one_vcpu;                       /* the domain has one vCPU, and the handler goes when it has two */
+    const struct synth_capture
+        *capture;             /* those that did not end as RADON_CAPTURE_DONE are left out */
+    unsigned int nr_captures; /* up to SYNTH_MAX_CAPTURES */
+    const char *name;         /* of the handler; NULL: made of the entry's number */
+    bool one_vcpu;            /* the domain has one vCPU, and the handler goes when it has two */
     /* Distance of the vCPU's struct vcpu_info from the kernel's GS base (symbol xen_vcpu_info); 0:
      * not known, taken from the capture's head or from the code that unmasks events. */
     int64_t vcpu_info;
@@ -42,7 +43,8 @@ struct synth_input {
      */
     bool (*ro_read)(void *arg, uint64_t address, void *buffer, size_t n);
     void *ro_arg;
-    bool live; /* ro_read gives the guest's memory as it is now: watched pages get its hash, else any */
+    bool live; /* ro_read gives the guest's memory as it is now: watched pages get its hash, else
+                  any */
     /* For the explanation: the symbol that an address lies in, or NULL; *offset: how far behind. */
     const char *(*symbol)(void *arg, uint64_t address, uint64_t *offset);
     void *symbol_arg;
@@ -51,7 +53,7 @@ struct synth_input {
 struct synth_output {
     enum synth_reason reason; /* SYNTH_OK: there is a program */
     /* Refused: where. */
-    uint64_t address;         /* of the instruction, 0: none */
+    uint64_t address; /* of the instruction, 0: none */
     unsigned int capture, step;
     char detail[192];
     /* Made: */
@@ -61,13 +63,14 @@ struct synth_output {
     uint32_t nr_watches;
     uint32_t *tainted; /* instructions whose stored value rests on the time stamp (rule 14) */
     uint32_t nr_tainted;
-    uint32_t flags;    /* RADON_FAST_ONE_VCPU, or 0 */
+    uint32_t flags; /* RADON_FAST_ONE_VCPU, or 0 */
     /* What became of it; also of a refused one as far as it went. */
     uint32_t insns, guards, loads, stores, paths, paths_left_out, steps, cost;
     char *explanation; /* text, lines; never NULL after synth() */
 };
 
-/* Returns 0 when a program was made, else -1; *out is filled either way and freed by synth_free(). */
+/* Returns 0 when a program was made, else -1; *out is filled either way and freed by synth_free().
+ */
 int synth(const struct synth_input *in, struct synth_output *out);
 void synth_free(struct synth_output *out);
 

@@ -25,15 +25,15 @@ struct place {
     node_id sym;    /* IN_STACK: subtracted from the stack's start, or 0 */
     uint8_t region; /* enum region */
     uint8_t size;
-    bool own;       /* reached from the current task, the per-CPU base or the stack (rule 4) */
+    bool own; /* reached from the current task, the per-CPU base or the stack (rule 4) */
 };
 
 /* What the path knows of memory, newest last. */
 struct known {
     struct place place;
     node_id value;
-    bool stored;    /* else: read */
-    bool stale;     /* read before events were masked again: to be read anew (rule 7) */
+    bool stored; /* else: read */
+    bool stale;  /* read before events were masked again: to be read anew (rule 7) */
 };
 
 enum effect_kind { E_LOAD, E_TSC, E_GUARD, E_STORE };
@@ -42,10 +42,10 @@ enum effect_kind { E_LOAD, E_TSC, E_GUARD, E_STORE };
 struct effect {
     uint8_t kind;
     bool dead;
-    struct place place;  /* E_LOAD, E_STORE */
-    node_id value;       /* loaded, stored; E_GUARD: the truth that must hold */
-    node_id original;    /* E_STORE: what memory held before the path's first store there, or 0 */
-    uint64_t at;         /* guest address of the instruction */
+    struct place place; /* E_LOAD, E_STORE */
+    node_id value;      /* loaded, stored; E_GUARD: the truth that must hold */
+    node_id original;   /* E_STORE: what memory held before the path's first store there, or 0 */
+    uint64_t at;        /* guest address of the instruction */
 };
 
 /* A piece of path without a branch.  At its end: another two pieces, or the return, or PASS. */
@@ -94,25 +94,25 @@ struct work {
     const struct synth_input *in;
     struct synth_output *out;
     struct graph graph;
-    unsigned int nr;                                  /* captures in use */
+    unsigned int nr; /* captures in use */
     struct synth_capture capture[SYNTH_MAX_CAPTURES];
-    unsigned int capture_number[SYNTH_MAX_CAPTURES];  /* in the input */
+    unsigned int capture_number[SYNTH_MAX_CAPTURES]; /* in the input */
     struct concrete concrete[SYNTH_MAX_CAPTURES];
-    uint32_t step;      /* being lifted */
-    uint64_t at;        /* its address */
-    bool failed;        /* out->reason says why; what is lifted from here on is void */
+    uint32_t step; /* being lifted */
+    uint64_t at;   /* its address */
+    bool failed;   /* out->reason says why; what is lifted from here on is void */
     struct segment *root;
     struct segment **all; /* every segment, to be freed */
     uint32_t nr_all, all_room;
     uint32_t attach_kind, attach_number;
     uint64_t attach_address;
-    node_id gs, sp;     /* inputs kernel_gs and kernel_sp */
+    node_id gs, sp;           /* inputs kernel_gs and kernel_sp */
     unsigned int entry_words; /* of the frame that the entry pushed */
-    int64_t vcpu_info;  /* distance from gs; 0: not known */
+    int64_t vcpu_info;        /* distance from gs; 0: not known */
     bool one_vcpu_used;
     uint64_t watch[RADON_FAST_MAX_WATCHED];
     uint32_t nr_watch;
-    char *text;         /* the explanation */
+    char *text; /* the explanation */
     size_t text_n, text_room;
 };
 
@@ -123,7 +123,8 @@ __attribute__((format(printf, 2, 3))) void explain(struct work *w, const char *f
 /* explain, behind the address (and symbol) of the instruction. */
 __attribute__((format(printf, 3, 4))) void explain_at(struct work *w, uint64_t at,
                                                       const char *format, ...);
-/* A node as text, to the given depth; in a buffer of its own that the next call but three reuses. */
+/* A node as text, to the given depth; in a buffer of its own that the next call but three reuses.
+ */
 const char *node_text(const struct work *w, node_id a);
 
 /* array = room for n + 1 of `each` bytes; false: no memory, and refused. */
@@ -180,6 +181,11 @@ enum alias alias(struct work *w, const struct place *a, const struct place *b);
 node_id disjoint(struct work *w, const struct place *a, const struct place *b);
 /* Whether they do not in any of the captures. */
 bool disjoint_seen(struct work *w, uint64_t captures, const struct place *a, const struct place *b);
+
+/* entry.c: where vcpu_info lies; registers at the kernel's entry point; the return to user mode. */
+void entry_vcpu_info(struct work *w);
+void entry_registers(struct work *w, struct state *st);
+bool entry_return(struct work *w, struct state *st);
 
 /* lift.c: makes w->root of the captures. */
 bool lift(struct work *w);

@@ -36,7 +36,9 @@ struct guest_task {
     uint32_t umask;
     uint64_t blocked;
     uint8_t set[16];
-    struct { uint64_t handler, flags, mask; } action[8];
+    struct {
+        uint64_t handler, flags, mask;
+    } action[8];
     struct guest_file *file[8];
     struct guest_list *list;
     uint64_t seq, seconds, mult, shift;
@@ -53,8 +55,8 @@ struct guest_task {
 /* struct vcpu_info: VCPU_INFO_AT of synth_world.h: 0x100 */
 
 enum guest_call {
-    CALL_PID,    /* tgid of the parent */
-    CALL_READ,   /* file rdi, user memory rsi, bytes rdx: through a pointer */
+    CALL_PID,  /* tgid of the parent */
+    CALL_READ, /* file rdi, user memory rsi, bytes rdx: through a pointer */
     CALL_WRITE,
     CALL_ACTION, /* rdi number, rsi new action or 0, rdx old one or 0 */
     CALL_MASK,   /* set under a lock */
@@ -63,9 +65,9 @@ enum guest_call {
     CALL_BITS,   /* rdi: bit in a set */
     CALL_TIME,   /* the time stamp, scaled, to user memory rdi */
     CALL_SEEK,
-    CALL_STAT,   /* a structure made on the stack, copied to user memory */
+    CALL_STAT, /* a structure made on the stack, copied to user memory */
     CALL_MATH,
-    CALL_HYPER,  /* makes a hypercall when rdi is 3 */
+    CALL_HYPER, /* makes a hypercall when rdi is 3 */
     CALLS,
 };
 

@@ -21,8 +21,10 @@
 
 static const struct {
     uint64_t base, bytes;
-} area[AREAS] = { { KERNEL_BASE, KERNEL_BYTES }, { PERCPU_BASE, PERCPU_BYTES },
-                  { STACK_BASE, STACK_BYTES_ }, { USER_BASE, USER_BYTES } };
+} area[AREAS] = { { KERNEL_BASE, KERNEL_BYTES },
+                  { PERCPU_BASE, PERCPU_BYTES },
+                  { STACK_BASE, STACK_BYTES_ },
+                  { USER_BASE, USER_BYTES } };
 
 static pid_t child;
 static uint64_t state = 1;
@@ -106,10 +108,10 @@ void world_restore(const struct memory *from)
 
 static void to_radon(const struct user_regs_struct *u, struct radon_regs *r)
 {
-    *r = (struct radon_regs){ u->rax, u->rcx, u->rdx, u->rbx, u->rsp, u->rbp, u->rsi,
-                              u->rdi, u->r8,  u->r9,  u->r10, u->r11, u->r12, u->r13,
-                              u->r14, u->r15, u->rip, u->eflags & ~0x100ull, u->fs_base,
-                              u->gs_base };
+    *r = (struct radon_regs){ u->rax,     u->rcx,    u->rdx, u->rbx, u->rsp, u->rbp,
+                              u->rsi,     u->rdi,    u->r8,  u->r9,  u->r10, u->r11,
+                              u->r12,     u->r13,    u->r14, u->r15, u->rip, u->eflags & ~0x100ull,
+                              u->fs_base, u->gs_base };
 }
 
 static void enter(uint64_t entry, const struct call *call)
@@ -241,8 +243,8 @@ static void note_memory(struct radon_capture_step *s, const struct user_regs_str
 
 static void *record_steps(const struct call *call, struct radon_regs *after)
 {
-    struct radon_capture_head *head =
-        calloc(1, sizeof(*head) + 8192 * sizeof(struct radon_capture_step));
+    struct radon_capture_head *head = calloc(1, sizeof(*head) +
+                                                    8192 * sizeof(struct radon_capture_step));
     struct radon_capture_step *s = (void *)(head + 1);
     struct user_regs_struct u;
     int status;
@@ -339,7 +341,8 @@ static uint64_t run_jit(const struct fast_program *program, struct fast_run *run
 {
     static struct jit_space space;
     uint32_t size = fast_jit_size(program, &space, 0);
-    void *code = mmap(NULL, size + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *code = mmap(NULL, size + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                      0);
     uint64_t r0;
 
     if (!size || !fast_jit_emit(program, &space, code, size) ||
@@ -353,14 +356,32 @@ static uint64_t run_jit(const struct fast_program *program, struct fast_run *run
 void world_handle(const struct fast_program *program, const struct call *call, bool jit,
                   struct handled *out)
 {
-    static const struct fast_env env = { .load = env_load, .may_store = env_may_store,
-                                         .store = env_store, .tsc = env_tsc };
+    static const struct fast_env env = {
+        .load = env_load, .may_store = env_may_store, .store = env_store, .tsc = env_tsc
+    };
     const struct radon_regs *r = &call->user;
-    struct fast_ctx c = { .kind = FAST_ATTACH_SYSCALL, .number = call->number,
-        .rax = r->rax, .rbx = r->rbx, .rcx = r->rcx, .rdx = r->rdx, .rsi = r->rsi, .rdi = r->rdi,
-        .rbp = r->rbp, .rsp = r->rsp, .r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11,
-        .r12 = r->r12, .r13 = r->r13, .r14 = r->r14, .r15 = r->r15, .rip = r->rip,
-        .rflags = r->rflags, .kernel_gs = PERCPU_BASE, .kernel_sp = KERNEL_SP };
+    struct fast_ctx c = { .kind = FAST_ATTACH_SYSCALL,
+                          .number = call->number,
+                          .rax = r->rax,
+                          .rbx = r->rbx,
+                          .rcx = r->rcx,
+                          .rdx = r->rdx,
+                          .rsi = r->rsi,
+                          .rdi = r->rdi,
+                          .rbp = r->rbp,
+                          .rsp = r->rsp,
+                          .r8 = r->r8,
+                          .r9 = r->r9,
+                          .r10 = r->r10,
+                          .r11 = r->r11,
+                          .r12 = r->r12,
+                          .r13 = r->r13,
+                          .r14 = r->r14,
+                          .r15 = r->r15,
+                          .rip = r->rip,
+                          .rflags = r->rflags,
+                          .kernel_gs = PERCPU_BASE,
+                          .kernel_sp = KERNEL_SP };
     struct fast_run run;
     uint64_t r0;
 
@@ -370,9 +391,9 @@ void world_handle(const struct fast_program *program, const struct call *call, b
     out->nr_staged = run.nr_staged;
     out->outcome = fast_finish(&run, r0);
     out->stop = run.stop;
-    out->after = (struct radon_regs){ c.rax, c.rcx, c.rdx, c.rbx, c.rsp, c.rbp, c.rsi, c.rdi,
-                                      c.r8, c.r9, c.r10, c.r11, c.r12, c.r13, c.r14, c.r15,
-                                      c.rip, c.rflags, 0, 0 };
+    out->after = (struct radon_regs){ c.rax, c.rcx, c.rdx, c.rbx,    c.rsp, c.rbp, c.rsi,
+                                      c.rdi, c.r8,  c.r9,  c.r10,    c.r11, c.r12, c.r13,
+                                      c.r14, c.r15, c.rip, c.rflags, 0,     0 };
 }
 
 /* ------------------------------------------------------------------ this program's own text */

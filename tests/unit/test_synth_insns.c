@@ -21,9 +21,21 @@ static struct memory before, truth, made;
 
 static uint64_t number(void)
 {
-    static const uint64_t edge[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff,
-                                     0x80000000, 0xffffffff, 0x7fffffffffffffff,
-                                     0x8000000000000000, 0xffffffffffffffff };
+    static const uint64_t edge[] = { 0,
+                                     1,
+                                     2,
+                                     0x7f,
+                                     0x80,
+                                     0xff,
+                                     0x7fff,
+                                     0x8000,
+                                     0xffff,
+                                     0x7fffffff,
+                                     0x80000000,
+                                     0xffffffff,
+                                     0x7fffffffffffffff,
+                                     0x8000000000000000,
+                                     0xffffffffffffffff };
     uint64_t r = world_random();
 
     switch (r & 7) {
@@ -98,8 +110,11 @@ static bool run_once(const struct insn_row *row, const struct fast_program *prog
 static void one_insn(const struct insn_row *row)
 {
     struct synth_capture capture[CAPTURES];
-    struct synth_input in = { .capture = capture, .nr_captures = CAPTURES, .one_vcpu = true,
-                              .user_end = USER_LIMIT, .ro_read = world_ro_read };
+    struct synth_input in = { .capture = capture,
+                              .nr_captures = CAPTURES,
+                              .one_vcpu = true,
+                              .user_end = USER_LIMIT,
+                              .ro_read = world_ro_read };
     struct synth_output out;
     struct fast_program program;
     struct radon_regs after;

@@ -217,8 +217,11 @@ static void record(struct job *job, const struct scenario *s)
 
     memset(job, 0, sizeof(*job));
     job->s = s;
-    job->in = (struct synth_input){ .capture = job->capture, .nr_captures = s->captures,
-                                    .one_vcpu = true, .user_end = USER_LIMIT, .live = true,
+    job->in = (struct synth_input){ .capture = job->capture,
+                                    .nr_captures = s->captures,
+                                    .one_vcpu = true,
+                                    .user_end = USER_LIMIT,
+                                    .live = true,
                                     .ro_read = world_ro_read };
     for (unsigned int i = 0; i < s->captures; i++) {
         void *recorded;
@@ -302,8 +305,7 @@ static bool run_once(struct job *job)
         for (unsigned int i = 0; i < 18; i++)
             if (((uint64_t *)&after)[i] != ((uint64_t *)&h.after)[i])
                 fail_msg("%s: register %u is %#lx, the handler says %#lx\n%s", job->s->name, i,
-                         ((uint64_t *)&after)[i], ((uint64_t *)&h.after)[i],
-                         job->out.explanation);
+                         ((uint64_t *)&after)[i], ((uint64_t *)&h.after)[i], job->out.explanation);
     }
     return done;
 }
@@ -504,9 +506,12 @@ static void test_damaged_captures(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls),  cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_watches_and_taint), cmocka_unit_test(test_passes),
-        cmocka_unit_test(test_bad_captures), cmocka_unit_test(test_damaged_captures),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_watches_and_taint),
+        cmocka_unit_test(test_passes),
+        cmocka_unit_test(test_bad_captures),
+        cmocka_unit_test(test_damaged_captures),
     };
     const char *seed = getenv("RADON_SYNTH_SEED");
     int failed;

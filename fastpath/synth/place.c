@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Where an address lies, as far as the path and its captures tell; guards that keep it there. */
+#include <string.h>
+
+#include "memory.h"
+
+#define STACK_BYTES 16384  /* of a kernel stack: Linux's THREAD_SIZE on x86-64 */
+#define STACK_SYM_MAX 8192 /* bound on what is subtracted from the stack pointer at run time */
+#define LOWER_HALF (1ull << 47)
+
+/* The capture's pointer led into the entry's own stack: it must do so again, to the same place. */
+static bool pointer_into_stack(struct work *w, struct state *st, struct place *p)
+{
+    node_id distance = g_op(&w->graph, N_SUB, p->address, w->sp);
+    uint64_t value, any = 0;
+
+    FOR_CAPTURES(i, st->captures)
+    {
+        concrete_value(w, i, distance, &value);
+        any |= 0 - value <= STACK_BYTES;
+    }
+    if (!any)
+        return true;
+    if (!concrete_agreed(w, st->captures, distance, &value)) {
+        refuse(w, SYNTH_STACK_ALIAS, "a pointer led into the stack in some captures only");
+        return false;
+    }
+    guard(w, st, g_op(&w->graph, N_EQ, p->address, g_op_imm(&w->graph, N_ADD, w->sp, value)));
+    p->region = IN_STACK;
+    p->base = w->sp;
+    p->off = (int64_t)value;
+    return true;
+}
+
+static uint64_t user_end(const struct work *w)
+{
+    return w->in->user_end ? w->in->user_end : LOWER_HALF;
+}
+
+/* User memory by the captures: held there by a guard on the base. */
+static void user_guard(struct work *w, struct state *st, const struct place *p)
+{
+    bool base = p->off >= 0 && (uint64_t)p->off < user_end(w) / 2;
+
+    guard(w, st, g_op_imm(&w->graph, N_ULT, base ? p->base : p->address, user_end(w)));
+}
+
+static bool pointer_place(struct work *w, struct state *st, struct place *p)
+{
+    const struct node *base = g_node(&w->graph, p->base);
+    unsigned int user = 0, all = 0;
+    uint64_t value;
+
+    if (base->rests & RESTS_STACK) {
+        refuse(w, SYNTH_STACK_ESCAPES, "address %s", node_text(w, p->address));
+        return false;
+    }
+    FOR_CAPTURES(i, st->captures)
+    {
+        if (!concrete_value(w, i, p->address, &value))
+            refuse(w, SYNTH_BAD_CAPTURE, "an address without a value");
+        user += value < user_end(w);
+        all++;
+    }
+    if (user && user != all) {
+        refuse(w, SYNTH_PATHS_DIFFER, "user memory in some captures, the kernel's in others");
+        return false;
+    }
+    if (user) {
+        p->region = IN_USER;
+        user_guard(w, st, p);
+        return !w->failed;
+    }
+    p->region = IN_POINTER;
+    if (base->op == N_LOAD && base->size == 8) {
+        int64_t off;
+
+        p->own = g_split(&w->graph, base->a, &off) == w->gs; /* the current task, mostly */
+    }
+    return pointer_into_stack(w, st, p);
+}
+
+bool place_of(struct work *w, struct state *st, node_id address, unsigned int size, struct place *p)
+{
+    const struct node *base;
+
+    memset(p, 0, sizeof(*p));
+    p->address = address;
+    p->size = (uint8_t)size;
+    p->base = g_split(&w->graph, address, &p->off);
+    base = g_node(&w->graph, p->base);
+    p->own = true;
+    if (!p->base) {
+        p->region = IN_ABSOLUTE;
+        p->own = false;
+    } else if (p->base == w->sp) {
+        p->region = IN_STACK;
+    } else if (base->op == N_SUB && base->a == w->sp &&
+               g_node(&w->graph, base->b)->hi <= STACK_SYM_MAX) {
+        p->region = IN_STACK;
+        p->sym = base->b;
+    } else if (p->base == w->gs) {
+        p->region = IN_GS;
+        if (w->vcpu_info && p->off == w->vcpu_info + MASK_OFFSET && size == 1)
+            p->region = IN_MASK;
+    } else {
+        p->own = false;
+        return pointer_place(w, st, p);
+    }
+    return true;
+}
