@@ -75,6 +75,10 @@ static void one_hypercall(void **state)
     assert_true(keeps((struct trace_record){ .event = TRC_PV_PAGE_FAULT | TRC_64_FLAG }));
     assert_true(keeps((struct trace_record){ .event = TRC_SCHED_RUNSTATE_CHANGE | 0x100 }));
     assert_true(parse("hypercall:sched_op.block"));
+    assert_true(select_shows(&s, &block));
+    assert_false(
+        select_shows(&s, &(struct trace_record){ .event = TRC_PV_PAGE_FAULT | TRC_64_FLAG }));
+    assert_false(select_shows(&s, &(struct trace_record){ .event = 0x1234 }));
     assert_true(keeps(block));
     block.data[1] = 0;
     assert_false(keeps(block));

@@ -145,3 +145,10 @@ bool select_wants(const struct selection *s, const struct trace_record *rec)
 
     return ev < 0 || s->whole[ev] || s->row[trace_row_of(rec)];
 }
+
+bool select_shows(const struct selection *s, const struct trace_record *rec)
+{
+    int ev = trace_event_find(rec->event);
+
+    return ev >= 0 && (s->whole[ev] || s->row[trace_row_of(rec)]);
+}

@@ -28,7 +28,9 @@ void select_all(struct selection *s);
  */
 bool select_parse(struct selection *s, const char *names, char bad[TRACE_NAME_MAX]);
 
-/* Whether that record is wanted. */
+/* Whether that record is wanted, of those that the hypervisor was asked for. */
 bool select_wants(const struct selection *s, const struct trace_record *rec);
+/* Whether it is wanted, of all that there are. */
+bool select_shows(const struct selection *s, const struct trace_record *rec);
 
 #endif

@@ -8,6 +8,7 @@
 #include "tool.h"
 
 #include "../record/record.h"
+#include "../record/select.h"
 #include "hv/revision.h"
 
 #include <errno.h>
@@ -21,8 +22,8 @@ enum { EXIT_NOTHING = 1, EXIT_USE = 2, EXIT_DAMAGED = 5 };
 
 static const char usage[] =
     "usage: radon-trace list\n"
-    "       radon-trace report FILE [--json|--csv] [--tsc-hz N]\n"
-    "       radon-trace dump FILE\n"
+    "       radon-trace report FILE [--json|--csv] [--tsc-hz N] [--strict]\n"
+    "       radon-trace dump FILE [-e EVENTS]\n"
     "       radon-trace record [OPTIONS] [-- COMMAND...]      (record --help says more)\n"
     "       radon-trace snapshot start|read|stop|status      (snapshot --help says more)\n"
     "\n"
@@ -31,6 +32,8 @@ static const char usage[] =
     "  report    one row per hypercall, trap, emulation, runstate: of all and of each vCPU\n"
     "  dump      one line a record, in the order of the file\n"
     "  --tsc-hz  cycles a second of the machine that was recorded: times in seconds\n"
+    "  --strict  status 5 when records were lost or are missing, too\n"
+    "  -e        these alone: as of radon-trace record\n"
     "Status: 0, 1 nothing could be read, 2 wrong use, 5 a part could not be read.\n";
 
 static struct trace_reader reader;
@@ -39,6 +42,8 @@ struct options {
     const char *file;
     enum format format;
     uint64_t tsc_hz;
+    const char *events;         /* of dump; NULL: all */
+    bool strict;
 };
 
 static int wrong_use(const char *what, const char *arg)
@@ -147,14 +152,18 @@ static int run_report(const struct options *o)
             src.tsc_hz = src.meta->tsc_hz;
         print_report(stdout, o->format, &src, c, &d);
         status = flushed(status);
+        if (!status && o->strict && !report_is_complete(&src, c, &d))
+            status = EXIT_DAMAGED;
     }
     counts_free(c);
     return status;
 }
 
+/* ctx: the events that are wanted, or NULL. */
 static bool dump_record(void *ctx, const struct trace_record *rec)
 {
-    (void)ctx;
+    if (ctx && !select_shows(ctx, rec))
+        return true;
     if (rec->has_tsc)
         printf("%16" PRIu64 " cpu%-3u ", rec->tsc, rec->cpu);
     else
@@ -166,9 +175,13 @@ static bool dump_record(void *ctx, const struct trace_record *rec)
 
 static int run_dump(const struct options *o)
 {
+    static struct selection selection;
+    char bad[TRACE_NAME_MAX];
     struct defects d = { 0 };
 
-    return flushed(read_all(o->file, &d, dump_record, NULL));
+    if (o->events && !select_parse(&selection, o->events, bad))
+        return wrong_use("no event is called so (radon-trace list)", bad);
+    return flushed(read_all(o->file, &d, dump_record, o->events ? &selection : NULL));
 }
 
 /* ------------------------------------------------------------------ the command line */
@@ -188,7 +201,13 @@ static int parse(int argc, char **argv, bool is_report, struct options *o)
     for (int i = 2; i < argc; i++) {
         const char *arg = argv[i];
 
-        if (is_report && !strcmp(arg, "--json")) {
+        if (is_report && !strcmp(arg, "--strict")) {
+            o->strict = true;
+        } else if (!is_report && !strcmp(arg, "-e")) {
+            if (++i == argc)
+                return wrong_use("-e takes names of events", NULL);
+            o->events = argv[i];
+        } else if (is_report && !strcmp(arg, "--json")) {
             o->format = FORMAT_JSON;
         } else if (is_report && !strcmp(arg, "--csv")) {
             o->format = FORMAT_CSV;

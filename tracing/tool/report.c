@@ -133,8 +133,7 @@ static uint64_t lost_of(const struct source *src, const struct counts *c)
     return (rings > c->lost ? rings : c->lost) + (m ? m->lost_reader : 0);
 }
 
-/* Whether all that happened is in the recording, so far as it can say. */
-static bool is_complete(const struct source *src, const struct counts *c, const struct defects *d)
+bool report_is_complete(const struct source *src, const struct counts *c, const struct defects *d)
 {
     return !lost_of(src, c) && !d->nr &&
            (!src->meta || (src->meta->flags & (TRACE_META_END | TRACE_META_FLIGHT)) == TRACE_META_END);
@@ -187,7 +186,7 @@ static void print_json_head(FILE *out, const struct source *src, const struct co
     fprintf(out, "{\n  \"schema\": \"radon-trace-report\", \"schema_version\": 1, "
                  "\"tool_version\": \"%s\",\n", RADON_REVISION);
     fprintf(out, "  \"complete\": %s, \"lost_records\": %" PRIu64 ",\n",
-            is_complete(src, c, d) ? "true" : "false", lost_of(src, c));
+            report_is_complete(src, c, d) ? "true" : "false", lost_of(src, c));
     fprintf(out, "  \"recording\": ");
     print_json_string(out, src->name);
     fprintf(out, ",\n  \"hypervisor\": ");

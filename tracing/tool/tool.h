@@ -19,6 +19,8 @@ struct source {
     const struct trace_meta *meta;      /* the recording's last header, or NULL */
 };
 
+/* Whether all that happened is in the recording, so far as it can say. */
+bool report_is_complete(const struct source *src, const struct counts *c, const struct defects *d);
 /* Print what was counted (after counts_sort). */
 void print_report(FILE *out, enum format format, const struct source *src, const struct counts *c,
                   const struct defects *d);
