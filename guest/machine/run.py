@@ -3,7 +3,7 @@
 
 import argparse
 
-from . import build, observe
+from . import build, fast, observe
 from .errors import UsageError
 from .machine import Result, Spec, run_machine
 from .options import Parser
@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   ./radon run --on native --clock instr -- 'cat /proc/uptime; dmesg | tail'
   ./radon run --on xen --cpus 2 --add /usr/bin/stress-ng -- stress-ng --fork 2 -t 5
   ./radon run --trace ls.trace -e 'hypercall:*,trap:*' -- ls -lR /
+  ./radon run --fast --add build/bench/rbench:/ -- /rbench --rows null_call --samples 500
   ./radon run -i
 
 COMMAND: one word is a line for the shell; several are a program and its arguments. The shell takes
@@ -35,6 +36,8 @@ def parser():
         help="record the hypervisor's events while COMMAND runs: FILE is for ./radon trace report")
     add("-e", dest="events", default="", metavar="EVENTS",
         help="of --trace: names with commas between them (./radon trace list); default: all")
+    add("--fast", action="store_true",
+        help="make fast handlers while COMMAND runs (radon-prof); list them at the end")
     add("--disk", default="", metavar="FILE", help="a raw or qcow2 file as /dev/sda")
     add("--net", action="store_true", help="an Ethernet device, eth0, that leads nowhere else")
     add("-i", dest="interactive", action="store_true", help="an interactive shell; Ctrl-] ends it")
@@ -51,13 +54,15 @@ def check_command(options, command):
                          else "-i takes no command")
 
 
-def _check_trace(options):
+def _check_observed(options):
     if options.events and not options.trace:
         raise UsageError("-e is for --trace")
     if options.trace and options.interactive:
         raise UsageError("--trace records a command: not with -i")
     if options.trace and options.on != "radon":
         raise UsageError("--trace is for --on radon; on Xen, xentrace records: ./radon dom0 --on xen")
+    if options.fast and (options.interactive or options.on != "radon"):
+        raise UsageError("--fast is for a command on Radon: not with -i, and not with --on")
     if options.trace:
         check_output("--trace", options.trace)
 
@@ -68,8 +73,10 @@ def main(argv):
     check_command(options, command)
     spec = make_spec(options, command)
     spec.initrd, spec.disk, spec.net = options.initrd, options.disk, options.net
-    _check_trace(options)
+    _check_observed(options)
     build.prepare(spec.on)
+    if options.fast:
+        fast.beside(spec)
     if options.trace:
         observe.record_to(spec, options.trace, ["-e", options.events] if options.events else [])
     return boot(spec, options.interactive)

@@ -77,6 +77,17 @@ class Observe(unittest.TestCase):
         self.assertEqual(done.returncode, 7, done.stderr)
         self.assertTrue(os.path.exists(self.file("p")))
 
+    def test_fast(self):
+        program = common.compile_program("calls")
+        done = radon("run", "--clock", "instr", "--fast", "--add", program + ":/calls", "--",
+                     "/calls 4000000; exit 3")
+        self.assertEqual((done.returncode, done.stdout), (3, "4000000 right\n"), done.stderr)
+        self.assertRegex(done.stderr, r"syscall:getppid +active")
+
+    def test_fast_beside_a_short_command(self):
+        done = radon("run", "--fast", "--", "exit 4")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (4, "", "no handlers\n"))
+
     def test_stat(self):
         done = radon("stat", "--csv", "-o", self.file("s"), "--", COMMAND)
         self.assertEqual((done.returncode, done.stdout), (5, "said\n"), done.stderr)

@@ -45,6 +45,7 @@ class Usage(unittest.TestCase):
         self.refused(2, "give a command", "dom0")
         self.refused(2, "comes after --", "dom0", "true")
         self.refused(2, "is for --on radon", *run, "--trace", "t", "--", "true")
+        self.refused(2, "--fast is for a command on Radon", *run, "--fast", "--", "true")
         self.refused(2, "-e is for --trace", "run", "-e", "all", "--", "true")
         self.refused(2, "not with -i", "run", "--trace", "t", "-i")
         self.refused(2, "--trace /nope/x: no such directory", "run", "--trace", "/nope/x", "--", "true")
