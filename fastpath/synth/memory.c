@@ -36,14 +36,19 @@ static node_id part(struct work *w, node_id value, unsigned int from, unsigned i
     return g_low(&w->graph, g_op_imm(&w->graph, N_SHR, value, 8 * from), size);
 }
 
-/* Whether what was read there before may stand for reading again. */
+/*
+ * Whether what was read there before may stand for reading again.  With other vCPUs only per-CPU data
+ * may: two reads of anything else can be a check that nobody wrote in between.
+ */
 static bool reusable(struct work *w, const struct known *k)
 {
+    bool per_cpu = k->place.region == IN_GS || k->place.region == IN_MASK;
+
     if (k->stored)
         return true;
-    if (k->stale || (!w->in->one_vcpu && !k->place.own))
+    if (k->stale || (!w->in->one_vcpu && !per_cpu))
         return false;
-    if (!k->place.own)
+    if (!per_cpu)
         w->one_vcpu_used = true;
     return true;
 }
@@ -309,10 +314,12 @@ void memory_locked(struct work *w, struct state *st, node_id address, unsigned i
 
     if (w->failed || !place_of(w, st, address, size, &p))
         return;
-    if (p.region == IN_STACK || p.region == IN_GS)
+    if (p.region == IN_GS)
         return;
+    /* On the stack it is a fence: Linux's smp_mb() is lock addl $0, -4(%rsp). */
     if (!w->in->one_vcpu)
-        refuse(w, SYNTH_LOCKED, "at %s", node_text(w, address));
+        refuse(w, p.region == IN_STACK ? SYNTH_FENCE : SYNTH_LOCKED, "at %s",
+               node_text(w, address));
     w->one_vcpu_used = true;
 }
 
