@@ -216,6 +216,13 @@ void fast_handler_free(struct fast_handler *h)
     hv_free(h, sizeof(*h));
 }
 
+uint32_t fast_at(uint64_t rip)
+{
+    const struct fast_handler *h = code_owner(rip);
+
+    return h ? h->info.id : 0;
+}
+
 uint64_t fast_fixup(uint64_t rip)
 {
     const struct fast_handler *h = code_owner(rip);

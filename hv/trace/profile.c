@@ -13,6 +13,11 @@
 
 /* ------------------------------------------------------------------ what ran */
 
+static bool is_user_address(uint64_t va)
+{
+    return va && va < 1ul << 47;
+}
+
 static struct verdict in_hypervisor(enum radon_site_kind kind, uint32_t number)
 {
     return (struct verdict){ RADON_PROFILE_HYPERVISOR, (uint32_t)kind | number << 8 };
@@ -62,6 +67,16 @@ struct verdict profile_judge_guest(const struct vcpu *v, const struct cpu_user_r
     return verdict;
 }
 
+/* Whether what lies there may be a frame: lean paths use that part of the stack for other things. */
+static bool is_frame(const struct cpu_user_regs *entry)
+{
+    const uint64_t *cs = (const void *)((const char *)entry + offsetof(struct cpu_user_regs, cs));
+    const uint64_t flags = X86_EFLAGS_IF | X86_EFLAGS_FIXED;
+
+    return (*cs & ~0xfffcul) == 3 && (entry->rflags & flags) == flags && entry->rflags >> 22 == 0 &&
+           (entry->entry_vector == ~0u || entry->entry_vector < 256);
+}
+
 bool profile_judge_entry(const struct vcpu *v, uint64_t hv_rsp, struct verdict *verdict)
 {
     const struct cpu_user_regs *entry = (const void *)((const char *)v->hot -
@@ -70,7 +85,11 @@ bool profile_judge_entry(const struct vcpu *v, uint64_t hv_rsp, struct verdict *
 
     if (hv_rsp > (uint64_t)&entry->rax || hv_rsp < ((uint64_t)v->hot & ~(STACK_BLOCK - 1ul)))
         return false; /* not pushed yet, or popped again, or the stack is still the guest's */
-    if (vector == ~0u)
+    if (!is_frame(entry))
+        return false;
+    if (vector == ~0u && is_user_address(entry->rip))
+        *verdict = in_hypervisor(RADON_SITE_SYSCALL, (uint16_t)entry->rax);
+    else if (vector == ~0u)
         *verdict = in_hypervisor(RADON_SITE_HYPERCALL, (uint16_t)entry->rax);
     else if (vector >= 32)
         *verdict = in_hypervisor(RADON_SITE_INTERRUPT, vector);
@@ -120,11 +139,6 @@ static void put_task(const struct vcpu *v)
     for (uint32_t i = 0; i < ARRAY_SIZE(profile_wanted()->task_words); i++)
         if (profile_wanted()->task_words[i] && get_guest_u64(task + profile_wanted()->task_words[i] - 1, &word))
             put_word(RADON_PROFILE_TASK, i, word);
-}
-
-static bool is_user_address(uint64_t va)
-{
-    return va && va < 1ul << 47;
 }
 
 /* The return addresses that frame pointers lead to, and what may be one on top of the stack. */
@@ -188,6 +202,8 @@ void profile_put(const struct caught *c, const struct vcpu *v, const struct cpu_
                          c->verdict.entry);
     if (c->hv_rip)
         put_word(RADON_PROFILE_HV_RIP, 0, c->hv_rip);
+    if (c->handler)
+        put_word(RADON_PROFILE_HANDLER, 0, c->handler);
     if (c->missed)
         put_word(RADON_PROFILE_MISSED, 0, c->missed);
     if (!regs || v->is_idle)

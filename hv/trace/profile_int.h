@@ -17,6 +17,7 @@ struct verdict {
 struct caught {
     struct verdict verdict;
     uint64_t hv_rip;            /* where in the hypervisor; 0 = it was not, or nobody knows */
+    uint32_t handler;           /* that was running, or 0 */
     uint32_t missed;            /* ticks since that found the same */
 };
 

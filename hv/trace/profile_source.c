@@ -18,6 +18,7 @@
 
 #include "hv/apic.h"
 #include "hv/asm.h"
+#include "hv/fast.h"
 #include "hv/lib.h"
 #include "hv/pit_nmi.h"
 #include "hv/radon_op.h"
@@ -44,7 +45,7 @@ static struct profile_cpu {
     struct timer timer;
     uint32_t random;
     /* By NMIs: what the last one found, until it is recorded. */
-    bool full, of_guest, has_frame;
+    bool full, of_guest, of_user, has_frame;
     struct vcpu *vcpu;
     struct caught caught;
 } per_cpu[NR_CPUS];
@@ -75,7 +76,9 @@ bool profile_nmi(struct cpu *cpu, const struct cpu_user_regs *regs)
     }
     p->vcpu = cpu->curr;
     p->caught = (struct caught){ .hv_rip = guest_mode(regs) ? 0 : regs->rip };
+    p->caught.handler = fast_at(p->caught.hv_rip);
     p->of_guest = guest_mode(regs);
+    p->of_user = !vcpu_in_kernel(p->vcpu); /* so iret was not what it found, but at its last step */
     p->has_frame = !p->of_guest && !p->vcpu->is_idle &&
                    profile_judge_entry(p->vcpu, regs->rsp, &p->caught.verdict);
     barrier();
@@ -85,12 +88,14 @@ bool profile_nmi(struct cpu *cpu, const struct cpu_user_regs *regs)
 }
 
 /* The entry that an NMI found on the way in or out, by where the guest is now. */
-static struct verdict judge_ended(const struct vcpu *v, const struct cpu_user_regs *regs)
+static struct verdict judge_ended(const struct vcpu *v, const struct cpu_user_regs *regs,
+                                  bool of_user)
 {
     struct verdict verdict = profile_judge_guest(v, regs);
 
-    if (verdict.mode == RADON_PROFILE_USER) /* only iret leads there */
-        verdict.entry = RADON_SITE_HYPERCALL | __HYPERVISOR_iret << 8;
+    if (verdict.mode == RADON_PROFILE_USER) /* only a fast handler and iret lead there */
+        verdict.entry = of_user ? RADON_SITE_SYSCALL
+                                : RADON_SITE_HYPERCALL | __HYPERVISOR_iret << 8;
     verdict.mode = RADON_PROFILE_HYPERVISOR;
     return verdict;
 }
@@ -109,7 +114,7 @@ void profile_take(struct cpu *cpu, const struct cpu_user_regs *interrupted)
     if (regs && p->of_guest)
         c.verdict.mode = vcpu_in_kernel(v) ? RADON_PROFILE_KERNEL : RADON_PROFILE_USER;
     else if (regs && !p->has_frame)
-        c.verdict = judge_ended(v, regs);
+        c.verdict = judge_ended(v, regs, p->of_user);
     else if (!v->is_idle)
         c.verdict.mode = RADON_PROFILE_HYPERVISOR;
     profile_put(&c, v, regs);

@@ -13,7 +13,7 @@ import xml.dom.minidom
 
 from guest.machine import tools
 
-from . import common
+from . import common, test_handler
 from .tools import ToolCase
 
 FLAGS = ("-fno-omit-frame-pointer", "-fno-optimize-sibling-calls")
@@ -56,12 +56,12 @@ class Profile(ToolCase):
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stdout
 
-    def record(self, options="", rounds=200, processes=1, **settings):
+    def record(self, options="", rounds=200, processes=1, before="", adds=(), **settings):
         """(ns spent spinning, ns spent in calls), the recording"""
         program = common.compile_program(NAME, *FLAGS)
-        text = self.tool(["profile"], "radon-profile record %s -o /p -- /%s %d %d >/k && cat /k /p"
-                         % (options, NAME, rounds, processes),
-                         more_adds=[(program, "/" + NAME)], **settings)
+        text = self.tool(["profile"], before + "radon-profile record %s -o /p -- /%s %d %d >/k && "
+                         "cat /k /p" % (options, NAME, rounds, processes),
+                         more_adds=[(program, "/" + NAME), *adds], **settings)
         found = re.findall(r"^spent (\d+) (\d+)$", text, re.M)
         self.assertEqual(len(found), processes, text[:2000])
         return ([sum(int(pair[i]) for pair in found) for i in (0, 1)],
@@ -107,6 +107,21 @@ class Profile(ToolCase):
         self.assertIn("NMIs", self.check_head(recording)["sampled by"])
         self.assertGreater(folded.count("call_kernel", "hypercall:iret" + HYPERVISOR), 0)
         self.check_outputs(recording)
+
+    @unittest.skipUnless(test_handler.CLANG, "clang is not installed")
+    def test_fast_handlers(self):
+        test_handler.make_examples()
+        handler = "handler:getppid_[f]"
+        spent, recording = self.record(
+            "--hz 9973", rounds=400, before="radon-handler load --now /h/getppid.o >&2; ",
+            adds=[(test_handler.TOOL, "/bin/radon-handler"), (test_handler.FOLDER, "/h")])
+        folded, calls = self.check_shares(spent, recording)
+        # Some 80 instructions of 200 are the handler's own; the guest kernel is not asked.
+        self.assertGreater(folded.count("call_kernel", handler), 0.15 * calls, folded.stacks)
+        self.assertLess(folded.count("call_kernel", "__do_sys_getppid" + KERNEL), 0.05 * calls + 1)
+        for stack in folded.stacks:
+            if handler in stack:
+                self.assertEqual(stack[-2:], ("bounce:syscall" + HYPERVISOR, handler))
 
     def test_two_cpus(self):
         spent, recording = self.record("--hz 1999", processes=2, cpus=2)

@@ -215,6 +215,13 @@ struct world {
     struct collector collector;
 };
 
+static bool handler_five(void *ctx, uint32_t id, char name[RADON_FAST_NAME_BYTES])
+{
+    (void)ctx;
+    strcpy(name, "getpid");
+    return id == 5;
+}
+
 static void begin(struct world *w)
 {
     memset(w, 0, sizeof(*w));
@@ -223,6 +230,7 @@ static void begin(struct world *w)
     symtab_sort(&w->hypervisor);
     w->collector = (struct collector){ .profile = &w->profile, .kernel = &w->kernel,
                                        .hypervisor = &w->hypervisor,
+                                       .handler_name = handler_five,
                                        .users = user_symbols_new() };
 }
 
@@ -328,9 +336,15 @@ static void hypervisor_samples_are_on_top(void **state)
     /* iret: the guest is the user's already. */
     put_sample(&w, 0, 0x401000, RADON_PROFILE_HYPERVISOR, RADON_SITE_HYPERCALL | 23 << 8);
     put_comm(&w, 0, "p");
+    /* A handler in place of the guest kernel. */
+    put_sample(&w, 0, 0x401000, RADON_PROFILE_HYPERVISOR, RADON_SITE_SYSCALL | 39 << 8);
+    put_word(&w, 0, RADON_PROFILE_HV_RIP, 0, 0xffff82d080000010);
+    put_word(&w, 0, RADON_PROFILE_HANDLER, 0, 5);
+    put_comm(&w, 0, "p");
     put_sample(&w, 0, 0, RADON_PROFILE_IDLE, 0);
     expect(&w, "idle 1\n"
                "p;bounce:syscall_[h] 1\n"
+               "p;bounce:syscall_[h];handler:getpid_[f] 1\n"
                "p;entry_[k];plain_[k];hypercall:mmu_update_[h];do_mmu_update_[h] 3\n"
                "p;entry_[k];plain_[k];trap:page_fault_[h] 1\n"
                "p;hypercall:iret_[h] 1\n");

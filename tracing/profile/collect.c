@@ -92,12 +92,25 @@ static const char *entry_name(uint32_t entry, char buf[64])
     return "entry";
 }
 
+static void push_handler(struct collector *c, struct building *b, uint32_t id)
+{
+    char name[RADON_FAST_NAME_BYTES + 1] = "", text[64];
+
+    if (c->handler_name && c->handler_name(c->ctx, id, name) && *name)
+        snprintf(text, sizeof(text), "handler:%s", name);
+    else
+        snprintf(text, sizeof(text), "handler:%u", id);
+    push(c, b, FRAME_HANDLER, text, "");
+}
+
 static void push_hypervisor(struct collector *c, struct building *b, const struct collecting *s)
 {
     struct symbol_hit hit;
     char buf[64];
 
-    if (s->hv_rip && c->hypervisor && symtab_lookup(c->hypervisor, s->hv_rip, &hit))
+    if (s->handler)
+        push_handler(c, b, (uint32_t)s->handler);
+    else if (s->hv_rip && c->hypervisor && symtab_lookup(c->hypervisor, s->hv_rip, &hit))
         push(c, b, FRAME_HYPERVISOR, hit.name, "");
     push(c, b, FRAME_HYPERVISOR, entry_name(s->entry, buf), "");
 }
@@ -137,18 +150,12 @@ static uint64_t hypercall_page_depth(uint64_t rip)
     return at == 1 || at == 12 ? 8 : 16;
 }
 
-/* Whether vector's frame has an error code. */
-static bool has_error_code(uint32_t vector)
-{
-    return vector < 32 && (0x60227d00u >> vector & 1);
-}
-
 /* Whether rip is where the kernel is entered: its tables say that nothing is known of the stack. */
 static bool at_handler(const struct kernel *k, uint64_t rip)
 {
     const struct orc_entry *e = orc_find(&k->orc, rip);
 
-    return !e || orc_is_entry(e);
+    return e && orc_is_entry(e);
 }
 
 /*
@@ -176,20 +183,19 @@ static bool begin_view(const struct collector *c, const struct collecting *s, st
     }
     if (s->rip < k->text_start)
         return false;
-    if (s->mode != RADON_PROFILE_HYPERVISOR || (s->entry & 0xff) == RADON_SITE_HYPERCALL)
-        return true;
-    if (!at_handler(k, s->rip)) /* the entry was dealt with, and the guest goes on */
+    if (!at_handler(k, s->rip))
         return true;
     /* At a handler's first instruction: rcx, r11, [error code], rip, cs, rflags, rsp, ss. */
-    at = s->rsp + 16 + 8 * ((s->entry & 0xff) == RADON_SITE_PAGE_FAULT ||
-                            ((s->entry & 0xff) == RADON_SITE_TRAP && has_error_code(s->entry >> 8)));
-    ip = word_at(s, at);
-    sp = word_at(s, at + 24);
-    if ((s->entry & 0xff) == RADON_SITE_SYSCALL || !ip || !sp || ip->value < k->text_start)
-        return false;
-    v->rip = ip->value;
-    v->rsp = sp->value;
-    return true;
+    for (at = s->rsp + 16; at <= s->rsp + 24; at += 8) {
+        ip = word_at(s, at);
+        sp = word_at(s, at + 24);
+        if (ip && sp && ip->value >= k->text_start && sp->value > at) {
+            v->rip = ip->value;
+            v->rsp = sp->value;
+            return true;
+        }
+    }
+    return s->mode == RADON_PROFILE_KERNEL; /* it has come so far: nothing is below, or nobody knows */
 }
 
 /* The leaf, and the first word above that may be a return address. */
@@ -379,7 +385,7 @@ static void open_sample(struct collecting *s, const struct trace_record *rec)
     s->vcpu = rec->data[4] & 0xffff;
     s->mode = rec->data[5];
     s->entry = rec->data[6];
-    s->rbp = s->hv_rip = s->user_top = 0;
+    s->rbp = s->hv_rip = s->user_top = s->handler = 0;
     s->nr_words = s->nr_callers = s->missed = 0;
     memset(s->task, 0, sizeof(s->task));
 }
@@ -407,6 +413,9 @@ static void add_word(struct collecting *s, const struct trace_record *rec)
         return;
     case RADON_PROFILE_HV_RIP:
         s->hv_rip = word;
+        return;
+    case RADON_PROFILE_HANDLER:
+        s->handler = word;
         return;
     case RADON_PROFILE_USER_TOP:
         s->user_top = word;

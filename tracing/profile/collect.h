@@ -18,7 +18,7 @@
 /* A sample whose words still come in. */
 struct collecting {
     bool open;
-    uint64_t tsc, rip, rsp, rbp, hv_rip, user_top;
+    uint64_t tsc, rip, rsp, rbp, hv_rip, user_top, handler;
     uint16_t domain;
     uint32_t vcpu, mode, entry, missed;
     struct stack_word word[COLLECT_WORDS];
@@ -33,6 +33,9 @@ struct collector {
     const struct kernel *kernel;        /* of domain 0 */
     const struct symtab *hypervisor;
     struct user_symbols *users;
+    /* The name of a fast handler, written to name, false if it is not known; NULL: of none. */
+    bool (*handler_name)(void *ctx, uint32_t id, char name[RADON_FAST_NAME_BYTES]);
+    void *ctx;
     struct collecting *cpu[COLLECT_CPUS];
     uint64_t lost;                      /* records, as the hypervisor counted them */
     uint64_t how[STACK_HOWS];           /* samples */

@@ -154,6 +154,22 @@ static bool set_sampling(struct recorder *r, unsigned int hz)
     return true;
 }
 
+static bool handler_name(void *ctx, uint32_t id, char name[RADON_FAST_NAME_BYTES])
+{
+    struct recorder *r = ctx;
+    struct radon_fast_info *info = xen_buffer(&r->xen, sizeof(*info));
+    struct radon_fast_list list = { .domain = RADON_DOMID_ANY, .room = 1,
+                                    .info = (uint64_t)info, .first_id = id };
+    bool ok = info && !radon_op(&r->xen, RADON_FAST_LIST, &list, sizeof(list)) && list.room &&
+              info->id == id;
+
+    if (ok)
+        memcpy(name, info->name, RADON_FAST_NAME_BYTES);
+    if (info)
+        xen_buffer_free(info, sizeof(*info));
+    return ok;
+}
+
 /* ------------------------------------------------------------------ records */
 
 /* Records in `bytes` bytes of a ring; false if something there is none. */
@@ -328,6 +344,7 @@ static bool prepare(struct recorder *r)
         return false;
     r->collector = (struct collector){ .profile = &r->profile, .kernel = &r->kernel,
                                        .hypervisor = &r->hypervisor,
+                                       .handler_name = handler_name, .ctx = r,
                                        .users = user_symbols_new() };
     if (!r->collector.users)
         return say("out of memory", NULL);

@@ -29,6 +29,12 @@ bool fast_exception(struct cpu_user_regs *regs, unsigned int vector, uint32_t er
 /* Where a fault at rip in a handler's code continues; 0: it is none of those. */
 uint64_t fast_fixup(uint64_t rip);
 
+/*
+ * The number of the handler whose code rip is in, 0 for none; asked while this CPU is there, in NMI
+ * context, too.
+ */
+uint32_t fast_at(uint64_t rip);
+
 /* Everything that handlers of d rest on may have changed: all are retired. */
 void fast_retire_all(struct domain *d, enum radon_fast_reason why);
 

@@ -243,7 +243,8 @@ enum radon_profile_word {  /* bits 0-7 of `what`; the rest, shifted down: */
     RADON_PROFILE_CALLER = 3,/* frame of the user's stack: 0 is where the user is, or was when it
                                 entered the guest kernel */
     RADON_PROFILE_HV_RIP = 4,/* 0; where in the hypervisor the CPU was */
-    RADON_PROFILE_USER_TOP = 6,/* 0; the word on top of the user's stack: in a function that has made
+    RADON_PROFILE_HANDLER = 7, /* 0; the number of the fast handler that ran */
+    RADON_PROFILE_USER_TOP = 6, /* 0; the word on top of the user's stack: in a function that has made
                                 no frame the return address */
     RADON_PROFILE_MISSED = 5,/* 0; how many ticks more came before the sample could be recorded */
 };
