@@ -27,7 +27,7 @@ target_compile_options(radon_program PRIVATE -std=gnu11 -Wall -Wextra -Werror)
 set_target_properties(radon_program PROPERTIES
     ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
 
-add_executable(radon-trace tracing/tool/main.c tracing/tool/report.c
+add_executable(radon-trace tracing/tool/main.c tracing/tool/report.c tracing/tool/console.c
     tracing/record/options.c tracing/record/select.c tracing/record/session.c
     tracing/record/record.c tracing/record/snapshot.c)
 add_dependencies(radon-trace hv_revision)

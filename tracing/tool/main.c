@@ -24,6 +24,7 @@ static const char usage[] =
     "usage: radon-trace list\n"
     "       radon-trace report FILE [--json|--csv] [--tsc-hz N] [--strict]\n"
     "       radon-trace dump FILE [-e EVENTS]\n"
+    "       radon-trace console LOG [-o FILE]\n"
     "       radon-trace record [OPTIONS] [-- COMMAND...]      (record --help says more)\n"
     "       radon-trace snapshot start|read|stop|status      (snapshot --help says more)\n"
     "\n"
@@ -31,6 +32,8 @@ static const char usage[] =
     "  list      the events that have names\n"
     "  report    one row per hypercall, trap, emulation, runstate: of all and of each vCPU\n"
     "  dump      one line a record, in the order of the file\n"
+    "  console   make a recording (default: console.bin) of what the flight recorder printed on the\n"
+    "            hypervisor's console, in a log of it, when the machine ended (snapshot --dump-on-panic)\n"
     "  --tsc-hz  cycles a second of the machine that was recorded: times in seconds\n"
     "  --strict  status 5 when records were lost or are missing, too\n"
     "  -e        these alone: as of radon-trace record\n"
@@ -173,6 +176,24 @@ static bool dump_record(void *ctx, const struct trace_record *rec)
     return !ferror(stdout);
 }
 
+/* console LOG [-o FILE] */
+static int console_command(int argc, char **argv)
+{
+    const char *log = NULL, *out = "console.bin";
+
+    for (int i = 2; i < argc; i++) {
+        if (!strcmp(argv[i], "-o") && i + 1 < argc)
+            out = argv[++i];
+        else if (argv[i][0] == '-' && argv[i][1])
+            return wrong_use("unknown option", argv[i]);
+        else if (log)
+            return wrong_use("one log only", argv[i]);
+        else
+            log = argv[i];
+    }
+    return log ? run_console(log, out) : wrong_use("which log?", NULL);
+}
+
 static int run_dump(const struct options *o)
 {
     static struct selection selection;
@@ -244,6 +265,8 @@ int main(int argc, char **argv)
         return run_record(argc - 1, argv + 1);
     if (!strcmp(command, "snapshot"))
         return run_snapshot(argc - 1, argv + 1);
+    if (!strcmp(command, "console"))
+        return console_command(argc, argv);
     if (!strcmp(command, "list"))
         return argc == 2 ? run_list() : wrong_use("list takes no words", NULL);
     if (!is_report && strcmp(command, "dump"))

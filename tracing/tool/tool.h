@@ -25,4 +25,10 @@ bool report_is_complete(const struct source *src, const struct counts *c, const 
 void print_report(FILE *out, enum format format, const struct source *src, const struct counts *c,
                   const struct defects *d);
 
+/*
+ * The dump of a flight recorder in a console's log (-: standard input) as a recording to `out` (-: standard
+ * output); the exit status: 0, 1 there is none, 5 a part of it is missing.
+ */
+int run_console(const char *log, const char *out);
+
 #endif
