@@ -243,7 +243,7 @@ def main(argv):
     for name in options.stages:
         if name not in STAGES:
             top.error("no stage %s: one of %s" % (name, " ".join(STAGES)))
-    deps.ensure("build", "run", "test", "xen", "bench")
+    deps.ensure("build", "run", "test", "xen", "bench", "dom0", "trace")
     tally = Tally()
     for name in options.stages or STAGES:
         run_stage(tally, name, options)
