@@ -20,25 +20,143 @@ static unsigned int store_size(int64_t helper)
 
 bool jit_inlines(const struct jit *j, const struct isa_insn *in)
 {
-    if (!j->space->guest_memory)
-        return false;
-    return in->imm == FAST_HELPER_tsc || store_size(in->imm) || (load_size(in->imm) && !j->staged);
+    return j->space->guest_memory &&
+           (in->imm == FAST_HELPER_tsc || load_size(in->imm) || store_size(in->imm));
 }
 
-/* r0 = the `size` bytes at r1, which is lost. */
-static void load(struct jit *j, unsigned int size)
+/* ------------------------------------------------------------------ loads */
+
+/*
+ * A register's value is looked at once: outside the guard it may be used with any displacement.  What
+ * is inside becomes an address that faults, without a branch.
+ */
+static void check_base(struct jit *j, unsigned int reg)
+{
+    struct emit *e = &j->e;
+
+    if (j->checked & 1u << reg)
+        return;
+    emit_mov(e, true, R11, j->map[reg]);
+    emit_reg_mem(e, true, 0x2b, R11, R12, offsetof(struct fast_run, guard));
+    emit_reg_mem(e, true, 0x3b, R11, R12, offsetof(struct fast_run, guard_bytes));
+    emit_reg_mem(e, true, 0x0f42, j->map[reg], R12, offsetof(struct fast_run, no_address));
+    j->checked |= (uint16_t)(1u << reg);
+}
+
+static void load_from(struct jit *j, unsigned int size, unsigned int reg, int32_t disp)
 {
     static const uint16_t opcode[] = { [1] = 0x0fb6, [2] = 0x0fb7, [4] = 0x8b, [8] = 0x8b };
-    struct emit *e = &j->e;
-    unsigned int address = j->map[1];
 
-    emit_mov(e, true, R11, address);
-    emit_reg_reg(e, true, 0xc1, 5, R11);
-    emit_byte(e, FAST_HIDDEN_SHIFT);
-    emit_alu_imm(e, false, 7, R11, (int32_t)FAST_HIDDEN);
-    emit_reg_mem(e, true, 0x0f44, address, R12, offsetof(struct fast_run, no_address));
-    emit_reg_mem(e, size == 8, opcode[size], j->map[0], address, 0);
+    check_base(j, reg);
+    emit_reg_mem(&j->e, size == 8, opcode[size], j->map[0], j->map[reg], disp);
 }
+
+#define MAX_COMPARED 4u /* stores before a load; behind more of them it is a call */
+
+/*
+ * A load must see what the run has staged: one near a staged store is the helper's.  The address is in
+ * r1.  Places of the list that this path has not filled hold anything; the helper finds out.
+ */
+static void load_behind_stores(struct jit *j, const struct isa_insn *in, unsigned int size)
+{
+    struct emit *e = &j->e;
+    uint32_t near[MAX_COMPARED], done;
+
+    for (uint32_t i = 0; i < j->stores; i++) {
+        emit_mov(e, true, R11, j->map[1]);
+        emit_reg_mem(e, true, 0x2b, R11, R12,
+                     (int32_t)(offsetof(struct fast_run, staged) + i * sizeof(struct fast_staged) +
+                               offsetof(struct fast_staged, address)));
+        emit_alu_imm(e, true, 0, R11, 7);
+        emit_alu_imm(e, true, 7, R11, 15);
+        near[i] = emit_short_jump(e, 0x72);
+    }
+    j->checked &= (uint16_t)~2u;
+    load_from(j, size, 1, 0);
+    done = emit_short_jump(e, 0xeb);
+    for (uint32_t i = 0; i < j->stores; i++)
+        emit_land(e, near[i]);
+    jit_call(j, in);
+    emit_land(e, done);
+}
+
+/* r1 = another register, perhaps plus a number: how many slots of the program that takes. */
+static unsigned int take_base(const struct jit *j, const struct fast_program *program,
+                              unsigned int i, unsigned int *reg, int32_t *disp)
+{
+    unsigned int n = program->head.insns;
+    struct isa_insn in;
+
+    *reg = 1;
+    *disp = 0;
+    if (isa_decode(&program->insns[i], n - i, &in) != FAST_OK || in.row->op != OP_MOV ||
+        in.row->form != FORM_ALU_REG || in.row->width != 64 || in.dst != 1 ||
+        in.src >= ISA_FRAME || i + 1 >= n || jit_is_target(j, i + 1))
+        return 0;
+    *reg = in.src;
+    if (isa_decode(&program->insns[i + 1], n - i - 1, &in) != FAST_OK || in.row->op != OP_ADD ||
+        in.row->form != FORM_ALU_IMM || in.row->width != 64 || in.dst != 1 || i + 2 >= n ||
+        jit_is_target(j, i + 2))
+        return 1;
+    *disp = (int32_t)in.imm;
+    return 2;
+}
+
+unsigned int jit_load(struct jit *j, const struct fast_program *program, unsigned int i)
+{
+    unsigned int n = program->head.insns, reg, slots, size;
+    struct isa_insn in;
+    int32_t disp;
+
+    if (!j->space->guest_memory)
+        return 0;
+    slots = take_base(j, program, i, &reg, &disp);
+    if (isa_decode(&program->insns[i + slots], n - i - slots, &in) != FAST_OK ||
+        in.row->form != FORM_CALL)
+        return 0;
+    size = load_size(in.imm);
+    if (!size)
+        return 0;
+    j->space->offset[i + slots] = j->e.used;
+    if (!j->stores) {
+        load_from(j, size, reg, disp);
+    } else {
+        if (slots)
+            emit_reg_mem(&j->e, true, 0x8d, j->map[1], j->map[reg], disp);
+        if (j->stores <= MAX_COMPARED)
+            load_behind_stores(j, &in, size);
+        else
+            jit_call(j, &in);
+    }
+    jit_note(j, &in);
+    return slots + in.length;
+}
+
+void jit_note(struct jit *j, const struct isa_insn *in)
+{
+    const struct fast_helper_row *helper;
+
+    switch (in->row->form) {
+    case FORM_CALL:
+        helper = fast_helper_find(in->imm);
+        j->stores += helper && (helper->flags & HELPER_STAGES);
+        j->checked &= (uint16_t)~0x3fu; /* r0 to r5 are lost */
+        break;
+    case FORM_JUMP:
+    case FORM_JUMP_IMM:
+    case FORM_BRANCH_IMM:
+    case FORM_BRANCH_REG:
+    case FORM_EXIT:
+    case FORM_STORE_IMM:
+    case FORM_STORE_REG:
+        break;
+    default:
+        j->checked &= (uint16_t)~(1u << in->dst);
+        break;
+    }
+}
+
+/* ------------------------------------------------------------------ stores and the time stamp */
 
 /* The next staged effect: `size` bytes of r2 to r1. The verifier has counted that there is room. */
 static void store(struct jit *j, unsigned int size)
@@ -77,9 +195,7 @@ static void tsc(struct jit *j)
 
 void jit_inline(struct jit *j, const struct isa_insn *in)
 {
-    if (load_size(in->imm))
-        load(j, load_size(in->imm));
-    else if (store_size(in->imm))
+    if (store_size(in->imm))
         store(j, store_size(in->imm));
     else
         tsc(j);

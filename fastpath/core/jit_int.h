@@ -18,13 +18,29 @@ struct jit {
     struct jit_space *space;
     uint8_t map[ISA_REGS];
     uint16_t keep; /* bit per x86 register: the callee-saved ones that the code uses */
-    bool frame;    /* there is a stack for the program, and calls */
-    bool staged;   /* an instruction up to here may have staged a store */
+    bool frame;    /* there is a stack for the program */
+    bool calls;    /* helpers are called: on an aligned stack */
+    uint32_t stores;   /* instructions up to here that stage a store */
+    uint16_t checked;  /* bit per eBPF register: an address outside the guard */
 };
 
 /* jit_guest.c: helpers without a call.  False: this one, here, is to be called. */
 bool jit_inlines(const struct jit *j, const struct isa_insn *in);
 void jit_inline(struct jit *j, const struct isa_insn *in);
+/*
+ * A load of guest memory that begins at instruction i, with the one or two before it that put the
+ * address together: emits it and returns how many slots of the program that was, or 0.
+ */
+unsigned int jit_load(struct jit *j, const struct fast_program *program, unsigned int i);
+/* What is known of registers behind an instruction of another kind. */
+void jit_note(struct jit *j, const struct isa_insn *in);
+/* Calls the helper, whatever the program's instruction was. */
+void jit_call(struct jit *j, const struct isa_insn *in);
+
+static inline bool jit_is_target(const struct jit *j, unsigned int i)
+{
+    return j->space->target[i / 8] >> i % 8 & 1;
+}
 
 /* One arithmetic instruction. */
 void jit_alu(struct jit *j, const struct isa_insn *in);

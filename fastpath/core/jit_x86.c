@@ -10,23 +10,16 @@ static bool callee_saved(unsigned int reg)
     return reg == RBX || reg >= R12;
 }
 
-/* Loads behind a store see what it staged: jumps go forward, so that is what stands ahead of them. */
-static void note_staging(struct jit *j, const struct isa_insn *in)
-{
-    const struct fast_helper_row *helper = fast_helper_find(in->imm);
-
-    j->staged |= helper && (helper->flags & HELPER_STAGES);
-}
-
 /*
- * The callee-saved registers to keep: r12 always, the others where the program uses them; and whether
- * it needs a frame: for its stack, or to call helpers on an aligned one.
+ * The callee-saved registers to keep: r12 always, the others where the program uses them; whether it
+ * has a stack, and whether anything is called.
  */
 static void choose_kept(struct jit *j, const struct fast_program *program)
 {
     uint32_t used = 1u << R12;
+    uint32_t stores = 0;
 
-    j->frame = !j->space->guest_memory;
+    j->frame = j->calls = !j->space->guest_memory;
     /* Any instruction's register fields, used or not: too many does no harm. */
     for (unsigned int i = 0; i < program->head.insns; i++) {
         unsigned int dst = program->insns[i].regs & 15, src = program->insns[i].regs >> 4;
@@ -35,11 +28,13 @@ static void choose_kept(struct jit *j, const struct fast_program *program)
         used |= 1u << j->map[dst < ISA_REGS ? dst : 0] | 1u << j->map[src < ISA_REGS ? src : 0];
         if (isa_decode(&program->insns[i], program->head.insns - i, &in) == FAST_OK &&
             in.row->form == FORM_CALL) {
-            j->frame |= !jit_inlines(j, &in);
-            note_staging(j, &in);
+            /* A load behind a store may have to be a call after all. */
+            j->calls |= stores || !jit_inlines(j, &in);
+            jit_note(j, &in);
+            stores = j->stores;
         }
     }
-    j->staged = false;
+    j->stores = j->checked = 0;
     j->frame |= (used & 1u << RBP) != 0;
     used |= j->frame ? 1u << RBP : 0;
     j->keep = 0;
@@ -48,11 +43,13 @@ static void choose_kept(struct jit *j, const struct fast_program *program)
 }
 
 /*
- * The frame pointer is a multiple of 16, and so is the stack pointer below the handler's stack: at
- * the entry it is 8 more than one, and each register pushed takes 8.
+ * The stack pointer is a multiple of 16 where helpers are called, and so is the frame pointer: at the
+ * entry it is 8 more than one, and each register pushed takes 8.
  */
 static int padding(const struct jit *j)
 {
+    if (!j->frame && !j->calls)
+        return 0;
     return __builtin_popcount(j->keep) % 2 ? 0 : 8;
 }
 
@@ -64,9 +61,9 @@ static void enter(struct jit *j)
         if (j->keep & 1u << saved[i])
             emit_push(e, saved[i]);
     emit_mov(e, true, R12, RDI);
+    if (padding(j))
+        emit_alu_imm(e, true, 5, RSP, padding(j));
     if (j->frame) {
-        if (padding(j))
-            emit_alu_imm(e, true, 5, RSP, padding(j));
         emit_mov(e, true, RBP, RSP);
         emit_alu_imm(e, true, 5, RSP, (int32_t)FAST_STACK_BYTES);
     }
@@ -80,6 +77,8 @@ static void leave(struct jit *j)
     j->space->leave = e->used;
     if (j->frame)
         emit_reg_mem(e, true, 0x8d, RSP, RBP, padding(j));
+    else if (padding(j))
+        emit_alu_imm(e, true, 0, RSP, padding(j));
     for (unsigned int i = NR_SAVED; i-- > 0;)
         if (j->keep & 1u << saved[i])
             emit_pop(e, saved[i]);
@@ -131,20 +130,10 @@ static void call_shuffled(struct jit *j, const struct isa_insn *in)
     emit_mov(&j->e, true, j->map[0], R11);
 }
 
-static void call(struct jit *j, const struct isa_insn *in)
+void jit_call(struct jit *j, const struct isa_insn *in)
 {
     const struct fast_helper_row *helper = fast_helper_find(in->imm);
 
-    if (!helper) {
-        j->e.failed = true;
-        return;
-    }
-    if (jit_inlines(j, in)) {
-        jit_inline(j, in);
-        note_staging(j, in);
-        return;
-    }
-    note_staging(j, in);
     if (j->space->shuffle)
         call_shuffled(j, in);
     else
@@ -154,6 +143,16 @@ static void call(struct jit *j, const struct isa_insn *in)
         emit_byte(&j->e, 0);
         emit_jump(&j->e, 0x0f85, j->space->stopped);
     }
+}
+
+static void call(struct jit *j, const struct isa_insn *in)
+{
+    if (!fast_helper_find(in->imm))
+        j->e.failed = true;
+    else if (jit_inlines(j, in))
+        jit_inline(j, in);
+    else
+        jit_call(j, in);
 }
 
 static void load(struct jit *j, const struct isa_insn *in)
@@ -255,16 +254,43 @@ static void translate(struct jit *j, const struct fast_program *program)
     choose_kept(j, program);
     enter(j);
     for (unsigned int i = 0; i < n; i += in.length) {
+        unsigned int slots;
+
+        if (jit_is_target(j, i))
+            j->checked = 0;
+        j->space->offset[i] = j->e.used;
+        slots = jit_load(j, program, i);
+        if (slots) {
+            in.length = (uint8_t)slots;
+            continue;
+        }
         if (isa_decode(&program->insns[i], n - i, &in) != FAST_OK ||
             (isa_is_jump(in.row) && (int64_t)i + 1 + in.jump >= (int64_t)n) ||
             (isa_is_jump(in.row) && in.jump < 0)) {
             j->e.failed = true;
             return;
         }
-        j->space->offset[i] = j->e.used;
         one(j, &in, i + 1, i + in.length == n);
+        jit_note(j, &in);
     }
     leave(j);
+}
+
+/* Where jumps go to: what is known of registers ends there. */
+static void note_targets(struct jit_space *space, const struct fast_program *program)
+{
+    unsigned int n = program->head.insns;
+    struct isa_insn in;
+
+    for (unsigned int i = 0; i < n; i += in.length) {
+        if (isa_decode(&program->insns[i], n - i, &in) != FAST_OK)
+            return; /* translate() says so */
+        if (isa_is_jump(in.row) && in.jump >= 0 && (int64_t)i + 1 + in.jump < (int64_t)n) {
+            unsigned int to = i + 1 + (unsigned int)in.jump;
+
+            space->target[to / 8] |= (uint8_t)(1u << to % 8);
+        }
+    }
 }
 
 static uint32_t size_of(const struct fast_program *program, struct jit_space *space)
@@ -273,6 +299,7 @@ static uint32_t size_of(const struct fast_program *program, struct jit_space *sp
 
     if (program->head.insns == 0 || program->head.insns > FAST_MAX_INSNS)
         return 0;
+    note_targets(space, program);
     translate(&j, program);
     return j.e.failed ? 0 : j.e.used;
 }

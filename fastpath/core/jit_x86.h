@@ -19,6 +19,7 @@ struct jit_space {
     uint32_t leave;                  /* where the common end starts */
     uint32_t stopped;                /* where a stopped run ends */
     uint32_t fault;                  /* guest_memory: where a load that faulted goes on; else 0 */
+    uint8_t target[FAST_MAX_INSNS / 8]; /* bit per instruction: jumps go there */
     unsigned int shuffle;
     bool guest_memory;
 };

@@ -55,6 +55,9 @@ struct fast_staged {
  * 256 to 271): no handler reads there. */
 #define FAST_HIDDEN_SHIFT 43u
 #define FAST_HIDDEN (0xffff800000000000ull >> FAST_HIDDEN_SHIFT)
+/* The same range and 2 GiB around it: a register outside may be used with any displacement. */
+#define FAST_GUARD (0xffff800000000000ull - (1ull << 31))
+#define FAST_GUARD_BYTES ((1ull << FAST_HIDDEN_SHIFT) + (1ull << 32))
 
 struct fast_run;
 typedef uint64_t (*fast_helper_fn)(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3);
@@ -68,6 +71,7 @@ struct fast_run {
     const struct fast_env *env;
     void *world; /* handed to the environment */
     uint64_t no_address; /* FAST_NO_ADDRESS: what inlined loads put in place of one they may not use */
+    uint64_t guard, guard_bytes; /* FAST_GUARD, FAST_GUARD_BYTES */
     struct fast_staged staged[FAST_MAX_STAGED];
     /* The interpreter alone fills these: */
     uint32_t at;   /* instruction whose helper is being called */

@@ -6,12 +6,13 @@
  *                                         itself without arguments; writes them to FILE, prints the ends
  *   fast_tool install FILE [shadow N]     installs a program; prints its number, or the refusal
  *   fast_tool list                        what there is
- *   fast_tool call NUMBER COUNT           makes the system call so often
+ *   fast_tool call NUMBER COUNT           makes the system call so often, prints how long one took
  */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tracing/xen/xen.h"
@@ -30,6 +31,19 @@ static void calls(long number, long count)
 {
     while (count-- > 0)
         syscall(number);
+}
+
+static int timed_calls(long number, long count)
+{
+    struct timespec a, b;
+    long ns;
+
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    calls(number, count);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    ns = (b.tv_sec - a.tv_sec) * 1000000000 + b.tv_nsec - a.tv_nsec;
+    printf("call %ld: %ld.%02ld ns each\n", number, ns / count, ns * 100 / count % 100);
+    return 0;
 }
 
 static void print_ends(const uint8_t *at, uint64_t bytes)
@@ -123,8 +137,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "list"))
         return list();
     if (!strcmp(argv[1], "call") && argc == 4) {
-        calls(atol(argv[2]), atol(argv[3]));
-        return 0;
+        return timed_calls(atol(argv[2]), atol(argv[3]));
     }
     fprintf(stderr, "fast_tool: wrong usage\n");
     return 2;
