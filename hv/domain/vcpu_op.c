@@ -152,6 +152,7 @@ static long op_register_info(struct vcpu *v, uint64_t arg)
     pg = get_domain_page(v->domain, MFN(r.mfn), true);
     if (!pg)
         return -XEN_EINVAL;
+    __atomic_or_fetch(&pg->state, PGS_VCPU_INFO, __ATOMIC_SEQ_CST);
     to = (struct vcpu_info *)((char *)page_to_virt(pg) + r.offset);
     memcpy(to, from, sizeof(*to));
     v->vcpu_info_page = mfn_to_paddr(MFN(r.mfn));

@@ -73,21 +73,26 @@ static bool env_load(void *world, uint64_t address, unsigned int size, uint64_t 
 #define LEAF_BITS (PTE_P | PTE_RW | PTE_U | PTE_A | PTE_D)
 #define UPPER_BITS (PTE_P | PTE_RW | PTE_U)
 
-/* The L1 entry of va in v's kernel tables if all above it allow writing; 0: none. */
-static uint64_t writable_entry(const struct vcpu *v, uint64_t va)
+static inline uint64_t entry_below(uint64_t e, uint64_t va, unsigned int level)
 {
-    uint64_t e = v->hot->kernel_cr3 & PTE_ADDR_MASK;
+    uint64_t offset = va >> (12 + 9 * (level - 1) - 3) & 0xff8;
 
-    for (unsigned int level = 4; level; level--) {
-        uint64_t frame = (e & PTE_ADDR_MASK) >> PAGE_SHIFT;
+    return READ_ONCE(*(const uint64_t *)((char *)paddr_to_virt(e & PTE_ADDR_MASK) + offset));
+}
 
-        if (frame >= max_mfn)
-            return 0;
-        e = READ_ONCE(((uint64_t *)mfn_to_virt(MFN(frame)))[(va >> (12 + 9 * (level - 1))) & 511]);
-        if ((e & UPPER_BITS) != UPPER_BITS)
-            return 0;
-    }
-    return e;
+/* The L1 entry of va in v's kernel tables if all above it allow writing; 0: none. */
+static inline uint64_t writable_entry(const struct vcpu *v, uint64_t va)
+{
+    uint64_t l4e = entry_below(v->hot->kernel_cr3, va, 4), l3e, l2e;
+
+    /* Every present entry of a live table names a live table, in RAM. */
+    if ((l4e & UPPER_BITS) != UPPER_BITS)
+        return 0;
+    l3e = entry_below(l4e, va, 3);
+    if ((l3e & UPPER_BITS) != UPPER_BITS)
+        return 0;
+    l2e = entry_below(l3e, va, 2);
+    return (l2e & UPPER_BITS) == UPPER_BITS ? entry_below(l2e, va, 1) : 0;
 }
 
 /* vcpu_info has the event flags, which no handler stores to (rule 6). */
@@ -104,59 +109,88 @@ static bool in_vcpu_info(const struct domain *d, paddr_t at, unsigned int size)
 
 /*
  * Frames of the guest's own memory only: page tables and descriptors are of another type, the
- * hypervisor's pages (shared_info, grant tables) have a flag.  The accessed and dirty bits must be
- * set already: the guest kernel's own store sets them, and the next time it goes.
+ * hypervisor's pages (shared_info, grant tables) have a flag, and so has a page with a vcpu_info.
+ * The accessed and dirty bits must be set already: the guest kernel's own store sets them, and the
+ * next time it goes.
  */
-static void *store_target(const struct vcpu *v, uint64_t address, unsigned int size)
+static inline void *store_target(const struct vcpu *v, uint64_t address, unsigned int size)
 {
-    uint64_t e = writable_entry(v, address), frame = (e & PTE_ADDR_MASK) >> PAGE_SHIFT, state;
+    const struct page_info *pg;
+    uint64_t e, frame, state;
     paddr_t at;
 
-    if ((e & LEAF_BITS) != LEAF_BITS || frame >= max_mfn)
+    if (unlikely(outside_hv(address) != address || !is_canonical(address) ||
+                 (address & (PAGE_SIZE - 1)) + size > PAGE_SIZE))
         return NULL;
-    state = READ_ONCE(mfn_to_page(MFN(frame))->state);
-    if ((state & (PGS_TYPE_MASK | PGS_HV)) != PGT_WRITABLE || !(state & PGS_TCOUNT_MASK) ||
-        mfn_to_page(MFN(frame))->owner != v->domain)
+    e = writable_entry(v, address);
+    frame = (e & PTE_ADDR_MASK) >> PAGE_SHIFT;
+    if (unlikely((e & LEAF_BITS) != LEAF_BITS || frame >= max_mfn))
+        return NULL;
+    pg = mfn_to_page(MFN(frame));
+    state = READ_ONCE(pg->state);
+    if (unlikely((state & (PGS_TYPE_MASK | PGS_HV)) != PGT_WRITABLE || pg->owner != v->domain ||
+                 !(state & PGS_TCOUNT_MASK)))
         return NULL;
     at = mfn_to_paddr(MFN(frame)) + (address & (PAGE_SIZE - 1));
-    return in_vcpu_info(v->domain, at, size) ? NULL : paddr_to_virt(at);
+    if (unlikely(state & PGS_VCPU_INFO) && in_vcpu_info(v->domain, at, size))
+        return NULL;
+    return paddr_to_virt(at);
+}
+
+static inline void put(void *to, unsigned int size, uint64_t value)
+{
+    switch (size) {
+    case 8:
+        *(volatile uint64_t *)to = value;
+        break;
+    case 4:
+        *(volatile uint32_t *)to = (uint32_t)value;
+        break;
+    case 2:
+        *(volatile uint16_t *)to = (uint16_t)value;
+        break;
+    default:
+        *(volatile uint8_t *)to = (uint8_t)value;
+        break;
+    }
 }
 
 static bool env_may_store(void *world, uint64_t address, unsigned int size)
 {
     struct fast_world *w = world;
-    void *to;
+    void *to = w->nr_proved < FAST_MAX_STAGED ? store_target(w->v, address, size) : NULL;
 
-    if (outside_hv(address) != address || !is_canonical(address) ||
-        (address & (PAGE_SIZE - 1)) + size > PAGE_SIZE || w->nr_proved == FAST_MAX_STAGED)
-        return false;
-    to = store_target(w->v, address, size);
     if (!to)
         return false;
     w->proved[w->nr_proved++] = to;
     return true;
 }
 
+/* fast_prove() and fast_commit() at once, for a run that has staged stores alone. */
+bool fast_take_stores(struct fast_run *run, struct fast_world *w)
+{
+    uint32_t n = run->nr_staged;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct fast_staged *s = &run->staged[i];
+
+        w->proved[i] = store_target(w->v, s->address, s->size);
+        if (unlikely(!w->proved[i])) {
+            run->stop = FAST_STOP_STORE;
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < n; i++)
+        put(w->proved[i], run->staged[i].size, run->staged[i].value);
+    return true;
+}
+
 static void env_store(void *world, uint64_t address, unsigned int size, uint64_t value)
 {
     struct fast_world *w = world;
-    void *to = w->proved[w->nr_proved++];
 
     (void)address;
-    switch (size) {
-    case 1:
-        *(volatile uint8_t *)to = (uint8_t)value;
-        break;
-    case 2:
-        *(volatile uint16_t *)to = (uint16_t)value;
-        break;
-    case 4:
-        *(volatile uint32_t *)to = (uint32_t)value;
-        break;
-    default:
-        *(volatile uint64_t *)to = value;
-        break;
-    }
+    put(w->proved[w->nr_proved++], size, value);
 }
 
 static bool env_may_update_pt(void *world, uint64_t ptr, uint64_t old, uint64_t new)

@@ -24,7 +24,8 @@
 #include "verifier.h"
 
 #define FAST_PATHS 64u   /* ways through a handler that are told apart */
-#define FAST_ORACLE 1021u /* one run in so many of a handler that became active by agreeing; prime */
+#define FAST_TIMED 61u    /* one run in so many is timed; prime */
+#define FAST_ORACLE 17u   /* of those, one in so many of a handler that agreed its way up is compared */
 
 /* What one CPU counts of a handler. */
 struct fast_counts {
@@ -40,8 +41,9 @@ struct fast_watched {
 struct fast_handler {
     fast_code code;              /* first: hv/x86/fast_entry.S */
     uint32_t state;              /* enum radon_fast_state */
-    uint32_t oracle;             /* of an active one: one run in so many is compared; 0 = none */
-    uint32_t oracle_left;        /* runs up to the next one; roughly, where CPUs race */
+    uint32_t left;               /* runs up to the next one that is timed; roughly, where CPUs race */
+    uint32_t timed;              /* of those, so far */
+    bool oracle;                 /* active: some of the timed ones are compared */
     struct fast_counts *counts;  /* of each CPU */
     struct fast_handler *next;
     struct fast_domain *fd;
@@ -93,6 +95,8 @@ struct fast_cpu {
 };
 
 extern const struct fast_env fast_env;
+/* Of a system call's run, which stages no page-table update: proves and takes its stores, or none. */
+bool fast_take_stores(struct fast_run *run, struct fast_world *w);
 struct fast_cpu *fast_this_cpu(void);
 
 /* Of a vCPU: a comparison under way (shadow.c), a capture (capture.c). */

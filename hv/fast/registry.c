@@ -70,6 +70,17 @@ struct fast_domain *fast_domain_get(struct domain *d)
 
 /* ------------------------------------------------------------------ flags */
 
+static void refresh_map(struct vcpu_hot *h, const struct fast_domain *fd)
+{
+    for (uint32_t i = 0; i <= FAST_MAX_SYSCALL; i += 8) {
+        uint8_t bits = 0;
+
+        for (uint32_t b = 0; b < 8; b++)
+            bits |= fd->syscalls[i + b] ? 1u << b : 0;
+        WRITE_ONCE(h->fast_map[i / 8], bits);
+    }
+}
+
 void fast_refresh(struct vcpu *v)
 {
     const struct fast_domain *fd = v->domain->fast;
@@ -79,6 +90,7 @@ void fast_refresh(struct vcpu *v)
     if (!fd)
         return;
     v->hot->fast_syscalls = (void *)fd->syscalls;
+    refresh_map(v->hot, fd);
     fast_vcpu_runs(v);
     on |= fd->nr_syscalls ? HOT_FAST >> 24 : 0;
     on |= fd->nr_traps ? HOT_FAST_TRAP >> 24 : 0;

@@ -123,20 +123,41 @@ static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
     return FAST_DONE;
 }
 
-/* Whether this run is one that is compared. */
-static bool is_shadow(struct fast_handler *h, bool user)
+/* Whether this run is timed: every FAST_TIMED-th, which fast_entry.S sends here for it. */
+static bool is_timed(struct fast_handler *h)
 {
-    if (!user)
+    if ((int32_t)h->left > 0 && (int32_t)--h->left > 0)
         return false;
-    if (h->state == RADON_FAST_SHADOW)
-        return true;
-    if (!h->oracle) {
-        h->oracle_left = INT32_MAX; /* fast_entry.S counts it down all the same */
+    h->left = FAST_TIMED;
+    h->timed++;
+    return true;
+}
+
+static bool is_compared(const struct fast_handler *h, bool timed)
+{
+    return h->state == RADON_FAST_SHADOW || (h->oracle && timed && h->timed % FAST_ORACLE == 0);
+}
+
+/* The guest kernel's tables are loaded, the context is filled. */
+static bool run(struct fast_handler *h, struct fast_cpu *w, bool user)
+{
+    struct fast_counts *count = &h->counts[this_cpu()->id];
+    bool timed = is_timed(h);
+    uint64_t start;
+
+    if (is_compared(h, timed)) {
+        if (user) /* how the guest kernel's own entries end is not seen */
+            shadow_run(h, w);
         return false;
     }
-    if ((int32_t)--h->oracle_left > 0)
+    start = timed ? rdtsc() : 0;
+    if (run_active(h, w) != FAST_DONE) {
+        count->passes[fast_pass_of(&w->run)]++;
         return false;
-    h->oracle_left = h->oracle;
+    }
+    count->hits++;
+    if (timed)
+        count->cycles += FAST_TIMED * (rdtsc() - start);
     return true;
 }
 
@@ -145,20 +166,14 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
 {
     struct vcpu *v = current();
     struct fast_cpu *w = fast_this_cpu();
-    struct fast_counts *count = &h->counts[this_cpu()->id];
-    bool user = !vcpu_in_kernel(v), compared = true, timed;
-    enum fast_outcome outcome;
-    uint64_t start = 0;
+    bool user = !vcpu_in_kernel(v), done;
 
-    if (!w)
+    if (!w || (h->state != RADON_FAST_ACTIVE && h->state != RADON_FAST_SHADOW))
         return false;
     if (fast_refuse_state(regs, v, exception)) {
-        count->passes[RADON_FAST_PASS_STATE]++;
+        h->counts[this_cpu()->id].passes[RADON_FAST_PASS_STATE]++;
         return false;
     }
-    timed = (count->hits & 63) == 0;
-    if (timed)
-        start = rdtsc();
     fast_fill_ctx(&w->ctx, regs, v);
     w->ctx.kind = h->info.attach_kind;
     w->ctx.number = h->info.attach_number;
@@ -167,28 +182,12 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
     w->world.v = v;
     if (user)
         write_cr3(v->hot->kernel_cr3);
-    if (is_shadow(h, user)) {
-        shadow_run(h, w);
-        outcome = FAST_PASS;
-    } else if (h->state != RADON_FAST_ACTIVE) { /* entries of the guest kernel's own are not compared */
-        outcome = FAST_PASS;
-        w->run.stop = FAST_STOP_NONE;
-    } else {
-        outcome = run_active(h, w);
-        compared = false;
-    }
+    done = run(h, w, user);
     if (user)
         write_cr3(v->hot->user_cr3);
-    if (outcome != FAST_DONE) {
-        if (!compared)
-            count->passes[fast_pass_of(&w->run)]++;
-        return false;
-    }
-    take_ctx(&w->ctx, regs);
-    count->hits++;
-    if (timed)
-        count->cycles += 64 * (rdtsc() - start);
-    return true;
+    if (done)
+        take_ctx(&w->ctx, regs);
+    return done;
 }
 
 bool fast_syscall(struct cpu_user_regs *regs)

@@ -301,7 +301,7 @@ static void count_agreement(struct fast_handler *h, uint32_t path)
     h->info.agreed++;
     h->info.agreed_in_row = least;
     if (h->state == RADON_FAST_SHADOW && h->info.agreements && least >= h->info.agreements) {
-        h->oracle = h->oracle_left = FAST_ORACLE;
+        h->oracle = true;
         h->state = RADON_FAST_ACTIVE;
         fast_lean_update(h);
         h->info.activated = rdtsc();

@@ -32,13 +32,14 @@ void asm_offsets(void)
     HOTF(SCRATCH, scratch);
     HOTF(FAST_SYSCALLS, fast_syscalls);
     HOTF(FAST_WORK, fast_work);
+    HOTF(FAST_MAP, fast_map);
     HOTF(FAST_COUNTS_AT, fast_counts_at);
     HOTF(KERNEL_SP, kernel_sp);
     EMIT(FAST_MAX_SYSCALL_, FAST_MAX_SYSCALL);
     EMIT(FAST_DOMAIN_LEAN, offsetof(struct fast_domain, lean));
     EMIT(FAST_HANDLER_CODE, offsetof(struct fast_handler, code));
     EMIT(FAST_HANDLER_COUNTS, offsetof(struct fast_handler, counts));
-    EMIT(FAST_HANDLER_ORACLE_LEFT, offsetof(struct fast_handler, oracle_left));
+    EMIT(FAST_HANDLER_LEFT, offsetof(struct fast_handler, left));
     EMIT(FAST_COUNTS_HITS, offsetof(struct fast_counts, hits));
     EMIT(FAST_RUN_STOP, offsetof(struct fast_cpu, run.stop));
     EMIT(FAST_RUN_NR_STAGED, offsetof(struct fast_cpu, run.nr_staged));

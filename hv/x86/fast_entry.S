@@ -21,8 +21,8 @@ fast_lean_syscall:
     jnz     .Lin_c
     btq     $47, (%rsp)                 /* SYSRET wants a canonical address */
     jc      .Lin_c
-    decl    FAST_HANDLER_ORACLE_LEFT(%rcx)
-    jle     .Lin_c                      /* one to be compared, perhaps */
+    decl    FAST_HANDLER_LEFT(%rcx)
+    jle     .Lin_c                      /* one to be timed, or compared */
     push    %r11
     push    %rdi
     push    %rsi
@@ -88,9 +88,7 @@ fast_lean_syscall:
     mov     HOT(USER_CR3, 10), %rax
     mov     %rax, %cr3
     cld
-    call    fast_lean_passed
-    mov     HOT(FAST_WORK, 10), %rdi
-    mov     FAST_CTX_RAX(%rdi), %rax
+    call    fast_lean_passed            /* the number: the context's rax may be changed */
     pop     %r10
     pop     %r9
     pop     %r8

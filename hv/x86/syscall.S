@@ -43,6 +43,7 @@ syscall32_stub_offset:
 entry_syscall:
     cmpl    $0, HOT(FLAGS, 2)
     jne     .Lnot_plain
+.Lbounce_countdown:
     decl    HOT(SITE_COUNTDOWN, 2)
     jz      .Lbounce_sample
 
@@ -257,22 +258,26 @@ bounce_plain:
 .Lfast_syscall:
     cmp     $FAST_MAX_SYSCALL_, %rax
     ja      .Lno_handler
+    bt      %rax, HOT(FAST_MAP, 2)
+    jc      .Lhandler
+.Lno_handler:
+    testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
+    jz      .Lbounce_countdown          /* as plain as without handlers */
+    jmp     .Lno_plain
+.Lhandler:
     push    %rcx
     mov     HOT(FAST_SYSCALLS, 3), %rcx
     mov     FAST_DOMAIN_LEAN(%rcx, %rax, 8), %rcx
     test    %rcx, %rcx
     jnz     fast_lean_syscall
-    mov     HOT(FAST_SYSCALLS, 3), %rcx
-    cmpq    $0, (%rcx, %rax, 8)
     pop     %rcx
-    je      .Lno_handler
     jmp     .Lslow_syscall
 
 /* A system call of user mode with a flag up. */
 .Luser_not_plain:
     testb   $HOT_FAST >> 24, HOT(FLAGS + 3, 2)
     jnz     .Lfast_syscall
-.Lno_handler:
+.Lno_plain:
     testl   $~(HOT_TRACE | HOT_SITES | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Lslow_syscall
     testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_bounce_syscall(%rip)

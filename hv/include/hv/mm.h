@@ -51,7 +51,7 @@ _Static_assert(sizeof(struct page_info) == 32, "frame table entries are 32 bytes
 
 /*
  * state: the type in bits 0-2, flags in 3-7, type references in 8-31, flags of free blocks in 32-33,
- * PGS_WATCHED in 34,
+ * PGS_WATCHED and PGS_VCPU_INFO in 34 and 35,
  * references of any kind in 37-63.  A type reference counts as a general one too; PGS_ALLOC holds
  * one.  The order is chosen for the tests of the common paths: the low half alone, or the sign of
  * the whole, decides.
@@ -76,6 +76,7 @@ _Static_assert(sizeof(struct page_info) == 32, "frame table entries are 32 bytes
 #define PGS_FREE        (1UL << 32) /* head of a free block */
 #define PGS_DIRTY       (1UL << 33) /* of a free block: its contents are not zero */
 #define PGS_WATCHED     (1UL << 34) /* mm_watch(): somebody wants to know before it changes */
+#define PGS_VCPU_INFO   (1UL << 35) /* a vcpu_info is, or was, in it */
 #define PGS_COUNT_ONE   (1UL << 37)
 #define PGS_COUNT_MASK  (~0UL << 37)
 #define PGS_COUNT_FULL  (1UL << 63) /* no more references are given from here on */

@@ -73,6 +73,7 @@ struct vcpu_hot {
     void *fast_syscalls;        /* struct fast_handler *[FAST_MAX_SYSCALL + 1] of the domain */
     struct fast_cpu *fast_work; /* of the CPU where it runs; while the domain has handlers */
     uint64_t fast_counts_at;    /* of that CPU in struct fast_handler's counts: bytes */
+    uint8_t fast_map[128];      /* bit per system call: there is a handler */
 };
 
 /* Bytes change one by one, since each has its own writers; byte 2 from other CPUs in rare cases. */

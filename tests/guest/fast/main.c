@@ -113,6 +113,45 @@ static void hits_and_passes(void)
     check_eq(control((uint32_t)id, RADON_FAST_ACTIVE), -XEN_ENOENT);
 }
 
+/* What a handler wrote before it passed is nobody's. */
+static void pass_after_writes(void)
+{
+    const struct fast_insn insns[] = {
+        MOV(6, 1), MOVI(2, 77), STX(6, 2, CTX(rax)), LDX(1, 6, CTX(rdi)), MOVI(2, 5),
+        CALL(HELPER_STORE64), MOVI(0, 0), EXIT,
+    };
+    long id = install(PROGRAM(NR, insns), RADON_FAST_INSTALL_ACTIVE);
+
+    test_case("a pass after a result and a store");
+    page[4] = 1;
+    check(id > 0);
+    for (unsigned int i = 0; i < 70; i++) /* by assembly, and now and then by C */
+        check_pass(call_regs((uint64_t)&page[4], 0));
+    check_eq(page[4], 1);
+    check_eq(info_of((uint32_t)id).passes[RADON_FAST_PASS_CHOSEN], 70);
+    check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
+}
+
+/* The page of a vcpu_info that was moved there: its rest may be stored to, itself not. */
+static void moved_vcpu_info(void)
+{
+    struct vcpu_register_vcpu_info r = { .mfn = mfn_of(page), .offset = 512 };
+    long id = install(PROGRAM(NR, swap), RADON_FAST_INSTALL_ACTIVE);
+
+    test_case("rule 6: a vcpu_info in the guest's own memory");
+    check_eq(hyp_vcpu_op(VCPUOP_register_vcpu_info, 0, &r), 0);
+    this_cpu()->info = (void *)((char *)page + 512);
+    page[3] = 7;
+    check_hit(call_regs((uint64_t)&page[3], 8), 7);
+    check_eq(page[3], 8);
+    check_pass(call_regs((uint64_t)page + 512, 1));
+    check_pass(call_regs((uint64_t)page + 568, 1));
+    check_pass(call_regs((uint64_t)page + 505, 1));
+    page[72] = 3;
+    check_hit(call_regs((uint64_t)&page[72], 9), 3);
+    check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
+}
+
 static void other_numbers(void)
 {
     struct ktest_regs regs = call_regs(0, 0);
@@ -420,6 +459,7 @@ void test_main(void)
     check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, ktest_syscall_entry), 0);
     page = page_alloc();
     hits_and_passes();
+    pass_after_writes();
     other_numbers();
     stores();
     states();
@@ -430,4 +470,5 @@ void test_main(void)
     guest_state();
     capture_tests();
     shadow_tests();
+    moved_vcpu_info();
 }
