@@ -153,6 +153,7 @@ static long op_register_info(struct vcpu *v, uint64_t arg)
     if (!pg)
         return -XEN_EINVAL;
     __atomic_or_fetch(&pg->state, PGS_VCPU_INFO, __ATOMIC_SEQ_CST);
+    mm_note_writable_gone(); /* for handlers' stores it is */
     to = (struct vcpu_info *)((char *)page_to_virt(pg) + r.offset);
     memcpy(to, from, sizeof(*to));
     v->vcpu_info_page = mfn_to_paddr(MFN(r.mfn));

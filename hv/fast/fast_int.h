@@ -24,8 +24,8 @@
 #include "verifier.h"
 
 #define FAST_PATHS 64u   /* ways through a handler that are told apart */
-#define FAST_TIMED 61u    /* one run in so many is timed; prime */
-#define FAST_ORACLE 17u   /* of those, one in so many of a handler that agreed its way up is compared */
+#define FAST_TIMED 499u   /* one run in so many is timed; prime */
+#define FAST_ORACLE 2u   /* of those, one in so many of a handler that agreed its way up is compared */
 
 /* What one CPU counts of a handler. */
 struct fast_counts {
@@ -79,11 +79,20 @@ struct fast_domain {
     struct capture *capture;     /* capture.c */
 };
 
+/* Pages of the guest kernel's that stores went to of late; valid as mm_writable_gone says. */
+#define FAST_CACHED 8u
+struct fast_page {
+    uint64_t page; /* virtual address */
+    uint64_t cr3, gone;
+    char *at;      /* in the direct map */
+};
+
 /* Where a handler runs, on its CPU: struct fast_env's world. */
 struct fast_world {
     struct vcpu *v;
     uint32_t nr_proved;
     void *proved[FAST_MAX_STAGED]; /* in the direct map, in the order of the staged stores */
+    struct fast_page pages[FAST_CACHED];
 };
 
 /* A CPU's work memory. */

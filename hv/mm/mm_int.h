@@ -141,6 +141,7 @@ static inline void unref_writable(struct page_info *pg)
 {
     uint64_t old = READ_ONCE(pg->state);
 
+    mm_note_writable_gone();
     for (;;) {
         if (unlikely((uint32_t)old < 2 * PGS_TYPE_ONE)) {
             put_page_type(pg);
@@ -171,6 +172,7 @@ static inline void ref_drop_writable(struct page_info *pg)
 {
     uint64_t old = READ_ONCE(pg->state), new_state;
 
+    mm_note_writable_gone();
     do {
         new_state = old - PGS_TYPE_ONE;
         if (unlikely((new_state & PGS_TCOUNT_MASK) == 0))

@@ -15,6 +15,7 @@
 
 #include "mm_int.h"
 
+uint64_t mm_writable_gone = 1;
 void (*mm_watched_changes)(struct page_info *pg, const uint64_t *entry, uint64_t new_entry);
 
 bool get_page(struct page_info *pg, const struct domain *d)

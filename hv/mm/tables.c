@@ -119,6 +119,7 @@ int upper_get(struct domain *d, uint64_t e, uint64_t type)
 
 void upper_put(uint64_t e)
 {
+    mm_note_writable_gone();
     put_page_type(mfn_to_page(MFN(pte_frame(e))));
 }
 

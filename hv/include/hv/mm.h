@@ -305,6 +305,18 @@ int mm_watch(struct vcpu *v, uint64_t va, struct mm_watched *out);
  */
 extern void (*mm_watched_changes)(struct page_info *pg, const uint64_t *entry, uint64_t new_entry);
 
+/*
+ * Counts up whenever a writable mapping of any guest goes away, or a table on the way to some: who has
+ * found by a walk that an address is writable may rely on it as long as this, and CR3, are the
+ * same, interrupts being off in between (or the CPU having been flushed, as for a TLB).
+ */
+extern uint64_t mm_writable_gone;
+
+static inline void mm_note_writable_gone(void)
+{
+    __atomic_fetch_add(&mm_writable_gone, 1, __ATOMIC_SEQ_CST);
+}
+
 /* ------------------------------------------------------------------ TLBs */
 
 /*

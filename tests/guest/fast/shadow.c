@@ -239,7 +239,7 @@ static void oracle(void)
         call(0, 0);
         n++;
     }
-    check(n > 500 && n < 2000);
+    check(n > 300 && n < 2000);
     check_eq(info_of(id).reason, RADON_FAST_DISAGREED);
 }
 
