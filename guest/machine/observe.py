@@ -118,7 +118,7 @@ def record_to(spec, path, passed):
     """Has spec record its command's run to path on the host."""
     check_output("-o", path)
     inside = bring_back(spec, path)
-    clock = ["--clock", "instr"] if spec.clock == "instr" else []
+    clock = ["--clock", "instr" if spec.clock == "instr" else "machine"]
     wrap(spec, "trace", ["record", "-o", inside, *clock, *passed])
 
 
