@@ -4,7 +4,7 @@
 set(RADON_TRACE_READER_SOURCES
     tracing/reader/reader.c tracing/reader/catalogue.c tracing/reader/values.c
     tracing/reader/names.c tracing/reader/calls.c tracing/reader/counts.c
-    tracing/reader/writer.c)
+    tracing/reader/writer.c tracing/reader/sorter.c)
 add_library(radon_trace_reader STATIC ${RADON_TRACE_READER_SOURCES})
 target_include_directories(radon_trace_reader PUBLIC ${CMAKE_SOURCE_DIR}/hv/include)
 target_compile_options(radon_trace_reader PRIVATE -std=gnu11 -Wall -Wextra -Werror)
@@ -28,6 +28,7 @@ set_target_properties(radon_program PROPERTIES
     ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
 
 add_executable(radon-trace tracing/tool/main.c tracing/tool/report.c tracing/tool/console.c
+    tracing/tool/export.c
     tracing/record/options.c tracing/record/select.c tracing/record/session.c
     tracing/record/record.c tracing/record/snapshot.c)
 add_dependencies(radon-trace hv_revision)

@@ -105,6 +105,8 @@ static void put_round(struct making *m, unsigned int cpu, uint64_t round)
         put_call(m, cpu, TRC_PV_HYPERCALL_V2, nr, args);
         put_call(m, cpu, TRC_PV_HYPERCALL_SUBCALL, nr, args);
     }
+    put_call(m, cpu, TRC_PV_HYPERCALL_V2, 12, 2);       /* the one that returns */
+    put_event(m, cpu, TRACE_EV_exit_hypercall, round);
     since = m->tsc[cpu] + 3;
     memcpy(lost + 2, &since, sizeof(since));
     put_raw(m, cpu, TRC_LOST_RECORDS, lost, 4);

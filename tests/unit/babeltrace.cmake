@@ -14,3 +14,7 @@ set_tests_properties(babeltrace PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 add_test(NAME tracecompass COMMAND python3 tests/tracing/test_tracecompass.py ${CMAKE_BINARY_DIR}
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 set_tests_properties(tracecompass PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
+
+# Chrome's trace format.
+add_test(NAME trace_export COMMAND python3 tests/tracing/test_export.py ${CMAKE_BINARY_DIR}
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-#include "../../tracing/lttng/sorter.h"
+#include "../../tracing/reader/sorter.h"
 
 static struct trace_record at(uint64_t tsc, unsigned int cpu, uint32_t mark)
 {

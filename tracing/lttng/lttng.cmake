@@ -13,7 +13,7 @@ if(LTTNG_UST_INCLUDE AND LTTNG_UST_LIBRARY)
     set_target_properties(radon-lttng PROPERTIES
         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tracing)
 
-    add_executable(radon-relay tracing/lttng/relay.c tracing/lttng/sorter.c)
+    add_executable(radon-relay tracing/lttng/relay.c)
     target_compile_options(radon-relay PRIVATE -std=gnu11 -Wall -Wextra -Werror)
     target_compile_definitions(radon-relay PRIVATE _GNU_SOURCE)
     target_link_libraries(radon-relay PRIVATE radon_trace_reader ${CMAKE_DL_LIBS})

@@ -16,9 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../reader/sorter.h"
 #include "../reader/writer.h"
 #include "relayed.h"
-#include "sorter.h"
+
 
 enum { EXIT_NOTHING = 1, EXIT_USE = 2, EXIT_DAMAGED = 5 };
 

@@ -25,6 +25,7 @@ static const char usage[] =
     "       radon-trace report FILE [--json|--csv] [--tsc-hz N] [--strict]\n"
     "       radon-trace dump FILE [-e EVENTS]\n"
     "       radon-trace console LOG [-o FILE]\n"
+    "       radon-trace export FILE [--tsc-hz N]\n"
     "       radon-trace record [OPTIONS] [-- COMMAND...]      (record --help says more)\n"
     "       radon-trace snapshot start|read|stop|status      (snapshot --help says more)\n"
     "\n"
@@ -34,6 +35,7 @@ static const char usage[] =
     "  dump      one line a record, in the order of the file\n"
     "  console   make a recording (default: console.bin) of what the flight recorder printed on the\n"
     "            hypervisor's console, in a log of it, when the machine ended (snapshot --dump-on-panic)\n"
+    "  export    Chrome's trace format, JSON: for Perfetto, chrome://tracing, speedscope\n"
     "  --tsc-hz  cycles a second of the machine that was recorded: times in seconds\n"
     "  --strict  status 5 when records were lost or are missing, too\n"
     "  -e        these alone: as of radon-trace record\n"
@@ -205,6 +207,45 @@ static int run_dump(const struct options *o)
     return flushed(read_all(o->file, &d, dump_record, o->events ? &selection : NULL));
 }
 
+struct export_start {
+    struct exporting e;
+    uint64_t tsc_hz;            /* as the user says; 0: as the recording does */
+    bool begun, failed;
+};
+
+/* The frequency is known from the first record on. */
+static bool export_first(void *ctx, const struct trace_record *rec)
+{
+    struct export_start *s = ctx;
+
+    if (!s->begun) {
+        s->tsc_hz = s->tsc_hz ? s->tsc_hz : reader.has_meta ? reader.meta.tsc_hz : 0;
+        if (!s->tsc_hz) {
+            fprintf(stderr, "radon-trace: the recording does not say the TSC's frequency: "
+                            "--tsc-hz\n");
+            s->failed = true;
+            return false;
+        }
+        exporting_init(&s->e, stdout, s->tsc_hz);
+        s->begun = true;
+    }
+    return export_record(&s->e, rec) || (s->failed = true, false);
+}
+
+static int run_export(const struct options *o)
+{
+    static struct export_start s;
+    struct defects d = { 0 };
+    int status;
+
+    s.tsc_hz = o->tsc_hz;
+    status = read_all(o->file, &d, export_first, &s);
+    if (s.begun && !exporting_end(&s.e))
+        s.failed = true;
+    status = flushed(status);
+    return s.failed ? EXIT_NOTHING : status;
+}
+
 /* ------------------------------------------------------------------ the command line */
 
 static bool parse_hz(const char *s, uint64_t *hz)
@@ -217,7 +258,7 @@ static bool parse_hz(const char *s, uint64_t *hz)
 }
 
 /* The words behind the command; 0 or the exit status. */
-static int parse(int argc, char **argv, bool is_report, struct options *o)
+static int parse(int argc, char **argv, bool is_report, bool is_export, struct options *o)
 {
     for (int i = 2; i < argc; i++) {
         const char *arg = argv[i];
@@ -232,7 +273,7 @@ static int parse(int argc, char **argv, bool is_report, struct options *o)
             o->format = FORMAT_JSON;
         } else if (is_report && !strcmp(arg, "--csv")) {
             o->format = FORMAT_CSV;
-        } else if (is_report && !strcmp(arg, "--tsc-hz")) {
+        } else if ((is_report || is_export) && !strcmp(arg, "--tsc-hz")) {
             if (++i == argc || !parse_hz(argv[i], &o->tsc_hz))
                 return wrong_use("--tsc-hz takes a number", NULL);
         } else if (arg[0] == '-' && arg[1]) {
@@ -250,7 +291,7 @@ int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";
     struct options o = { 0 };
-    bool is_report = !strcmp(command, "report");
+    bool is_report = !strcmp(command, "report"), is_export = !strcmp(command, "export");
     int status;
 
     if (!strcmp(command, "--help") || !strcmp(command, "-h")) {
@@ -269,11 +310,11 @@ int main(int argc, char **argv)
         return console_command(argc, argv);
     if (!strcmp(command, "list"))
         return argc == 2 ? run_list() : wrong_use("list takes no words", NULL);
-    if (!is_report && strcmp(command, "dump"))
+    if (!is_report && !is_export && strcmp(command, "dump"))
         return wrong_use(*command ? "unknown command" : "a command is needed",
                          *command ? command : NULL);
-    status = parse(argc, argv, is_report, &o);
+    status = parse(argc, argv, is_report, is_export, &o);
     if (status)
         return status;
-    return is_report ? run_report(&o) : run_dump(&o);
+    return is_report ? run_report(&o) : is_export ? run_export(&o) : run_dump(&o);
 }

@@ -3,10 +3,10 @@
  * Records of several CPUs in order of time, out of a stream that has a piece of one CPU's after a piece of
  * another's: each is held until the stream has gone `window` cycles on.
  */
-#ifndef TRACING_LTTNG_SORTER_H
-#define TRACING_LTTNG_SORTER_H
+#ifndef TRACING_SORTER_H
+#define TRACING_SORTER_H
 
-#include "../reader/reader.h"
+#include "reader.h"
 
 struct held {
     uint64_t order;             /* of the stream: ties keep it */
