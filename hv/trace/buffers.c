@@ -2,8 +2,8 @@
 /*
  * The memory of the rings, which domain 0 maps.
  *
- * struct t_info says where the rings are: after its head, for each CPU, the list of the frames of its
- * ring, 32 bits each, at t_info + 4 * mfn_offset[cpu].  It may be read alone; the rings may be
+ * struct t_info says where the rings are: after its head, for each CPU, the list of the frames of
+ * its ring, 32 bits each, at t_info + 4 * mfn_offset[cpu].  It may be read alone; the rings may be
  * written.  Pages that domain 0 has still mapped when the rings go live until it unmaps them.
  */
 #include "hv/lib.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is recorded, out of what domain 0 asked for: trace_on, and the flags that take vCPUs off the lean
- * entry paths.
+ * What is recorded, out of what domain 0 asked for: trace_on, and the flags that take vCPUs off the
+ * lean entry paths.
  *
  * Rings are replaced and read only while nothing is to go to them and after every CPU has left its
  * tracepoint: CPUs record with interrupts off and answer a TLB flush with them on or while they
@@ -28,7 +28,7 @@ static const uint32_t event_numbers[NR_TRACE_EVENTS] = {
 #include "../../tracing/events.def"
 };
 
-#define CLASSES    0x0fff0000u
+#define CLASSES 0x0fff0000u
 #define SUBCLASSES 0x0000f000u
 
 /* Xen's tools give up on a class that they do not know. */

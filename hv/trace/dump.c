@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The flight recorder's newest records on the console, when the machine ends by a defect: lines that a
- * program turns back into a recording (docs/tracing.md, "On the console").
+ * The flight recorder's newest records on the console, when the machine ends by a defect: lines
+ * that a program turns back into a recording (docs/tracing.md, "On the console").
  *
  * No lock is taken and nothing is waited for: other CPUs may stand anywhere.
  */

@@ -89,8 +89,8 @@ int radon_trace_control(struct radon_trace_control *op)
 }
 
 /*
- * In the context of the crash: no lock, which whoever crashed may hold.  A change by domain 0 at the
- * same time may win; it is later then.
+ * In the context of the crash: no lock, which whoever crashed may hold.  A change by domain 0 at
+ * the same time may win; it is later then.
  */
 void trace_domain_crashed(const struct domain *d)
 {
@@ -130,7 +130,8 @@ int radon_trace_state(struct radon_trace_state *state)
 /* ------------------------------------------------------------------ reading */
 
 /* `bytes` of what is kept, from offset `from` on; how many were there, or -XEN_EFAULT. */
-static long copy_kept(const struct trace_pieces *kept, uint64_t from, uint64_t bytes, uint64_t buffer)
+static long copy_kept(const struct trace_pieces *kept, uint64_t from, uint64_t bytes,
+                      uint64_t buffer)
 {
     uint64_t copied = 0;
 

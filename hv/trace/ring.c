@@ -159,9 +159,9 @@ static void set_limit(struct trace_ring *r, uint32_t used)
 }
 
 /*
- * Whether the reader is to be told, `used` bytes being unread now and `before` before the last record.
- * Once on each way up; it is on a new one when less than half was unread, or when it has taken half a
- * ring since it was told, even if that was not seen from here.
+ * Whether the reader is to be told, `used` bytes being unread now and `before` before the last
+ * record. Once on each way up; it is on a new one when less than half was unread, or when it has
+ * taken half a ring since it was told, even if that was not seen from here.
  */
 static bool to_tell(struct trace_ring *r, uint32_t before, uint32_t used, uint32_t cons)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between the parts of tracing: who records (trace.c), who makes rings (buffers.c), who decides what is
- * recorded (control.c), and the two interfaces to domain 0 (xen.c, own.c).
+ * Between the parts of tracing: who records (trace.c), who makes rings (buffers.c), who decides
+ * what is recorded (control.c), and the two interfaces to domain 0 (xen.c, own.c).
  */
 #ifndef HV_TRACE_RINGS_H
 #define HV_TRACE_RINGS_H
@@ -12,14 +12,15 @@
 #include "public/radon.h"
 #include "trace/ring.h"
 
-/* Held by whoever makes, frees or reads rings, or changes what is recorded.  Never by a tracepoint. */
+/* Held by whoever makes, frees or reads rings, or changes what is recorded.  Never by a tracepoint.
+ */
 extern spinlock_t trace_lock;
 
 /* ------------------------------------------------------------------ rings: one set of each kind */
 
 struct trace_rings {
-    uint32_t pages;         /* of each CPU's; 0 = there are none */
-    struct t_info *info;    /* where they are, for domain 0 */
+    uint32_t pages;      /* of each CPU's; 0 = there are none */
+    struct t_info *info; /* where they are, for domain 0 */
     uint32_t info_pages;
 };
 extern struct trace_rings trace_rings[NR_TRACE_RINGS];
@@ -37,8 +38,8 @@ void trace_rings_reset(unsigned int which, bool flight);
 /* As domain 0 asked: by XEN_SYSCTL_tbuf_op, by RADON_TRACE_CONTROL. */
 struct trace_wanted {
     bool xen_enabled;
-    uint32_t xen_mask;      /* TRC_* */
-    uint64_t xen_cpus;      /* bit mask */
+    uint32_t xen_mask; /* TRC_* */
+    uint64_t xen_cpus; /* bit mask */
     struct radon_trace_control own;
 };
 extern struct trace_wanted trace_wanted;

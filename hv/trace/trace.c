@@ -17,9 +17,9 @@
 #define NOT_ANOTHERS(name, id)                                                                     \
     case id:                                                                                       \
         break;                                                                                     \
-        _Static_assert(((id) & 0x0fff0000) && ((id) & 0xf000), #name " has class and subclass");
-#define FITS(name) \
-    _Static_assert(sizeof(struct trace_data_##name) <= 4 * TRACE_EXTRA_MAX, #name " fits a record");
+        _Static_assert(((id)&0x0fff0000) && ((id)&0xf000), #name " has class and subclass");
+#define FITS(name)                                                                                 \
+    _Static_assert(sizeof(struct trace_data_##name) <= 4 * TRACE_EXTRA_MAX, #name " fits");
 static inline __attribute__((unused)) void events_are_distinct(uint32_t id)
 {
     switch (id) {
@@ -40,8 +40,8 @@ uint64_t trace_no_ring;
 /* ------------------------------------------------------------------ recording */
 
 /*
- * By CPU, in Xen's rings, and by vCPU, in Radon's, records are left out.  A ring of which that may be so
- * has no limit set, and comes here each time.
+ * By CPU, in Xen's rings, and by vCPU, in Radon's, records are left out.  A ring of which that may
+ * be so has no limit set, and comes here each time.
  */
 static bool wanted_here(unsigned int which, const struct vcpu *v)
 {
@@ -51,8 +51,8 @@ static bool wanted_here(unsigned int which, const struct vcpu *v)
 }
 
 /* A record, about vCPU `whose`, that found the ring's limit reached: the ring looks. */
-static __attribute__((noinline)) void put_slowly(unsigned int which, uint32_t event, const void *data,
-                                                 unsigned int words, uint64_t tsc,
+static __attribute__((noinline)) void put_slowly(unsigned int which, uint32_t event,
+                                                 const void *data, unsigned int words, uint64_t tsc,
                                                  const struct vcpu *whose)
 {
     struct trace_ring *r = &this_cpu()->trace[which];
@@ -73,7 +73,7 @@ static __attribute__((noinline)) void put_slowly(unsigned int which, uint32_t ev
         vcpu_raise_work(v);
 }
 
-/* As many parameters as there are registers: the fast way ends in a jump to here, and saves nothing. */
+/* As many parameters as there are registers: the fast way ends in a jump to here, saves nothing. */
 static __attribute__((noinline)) void emit_slowly(unsigned int which, uint32_t head, uint64_t q0,
                                                   uint64_t q1, uint64_t q2, uint64_t q3)
 {
@@ -82,12 +82,14 @@ static __attribute__((noinline)) void emit_slowly(unsigned int which, uint32_t h
     put_slowly(which, TRC_HD_TO_EVENT(head), data, TRC_HD_EXTRA(head), rdtsc(), current());
 }
 
-static inline __attribute__((always_inline)) void emit_to(unsigned int which, uint32_t head,
-                                                          uint64_t q0, uint64_t q1, uint64_t q2,
-                                                          uint64_t q3)
+static inline __attribute__((always_inline)) void
+emit_to(unsigned int which, uint32_t head, uint64_t q0, uint64_t q1, uint64_t q2, uint64_t q3)
 {
     struct trace_ring *r = &this_cpu()->trace[which];
-    struct { uint32_t head, tsc[2]; uint64_t q[4]; } __packed *p = (void *)r->cur;
+    struct {
+        uint32_t head, tsc[2];
+        uint64_t q[4];
+    } __packed *p = (void *)r->cur;
 
     if (unlikely(r->cur >= r->limit)) {
         emit_slowly(which, head, q0, q1, q2, q3);
@@ -208,17 +210,19 @@ void trace_hypercall_slow(const uint64_t f[9], const struct trace_ring *r)
 
 void trace_record_slow(uint32_t head, const void *data, const struct trace_ring *r)
 {
-    put_slowly((unsigned int)(r - this_cpu()->trace), TRC_HD_TO_EVENT(head), data, TRC_HD_EXTRA(head),
-               rdtsc(), current());
+    put_slowly((unsigned int)(r - this_cpu()->trace), TRC_HD_TO_EVENT(head), data,
+               TRC_HD_EXTRA(head), rdtsc(), current());
 }
 
 /*
- * The event's number has both states (as xenalyze and xentrace_format read it).  Where Radon's rings are
- * of some vCPUs alone it is v that counts, not who runs: they switch right now.
+ * The event's number has both states (as xenalyze and xentrace_format read it).  Where Radon's
+ * rings are of some vCPUs alone it is v that counts, not who runs: they switch right now.
  */
 void trace_runstate(const struct vcpu *v, int state)
 {
-    struct { uint16_t vcpu, domain; } data = { (uint16_t)v->id, v->domain->id };
+    struct {
+        uint16_t vcpu, domain;
+    } data = { (uint16_t)v->id, v->domain->id };
     uint32_t number = TRC_SCHED_RUNSTATE_CHANGE | (uint32_t)v->runstate.state << 8 |
                       (uint32_t)state << 4;
     unsigned int on = READ_ONCE(trace_on[TRACE_EV_runstate_change]);

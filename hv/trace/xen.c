@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XEN_SYSCTL_tbuf_op: Xen's ring of each CPU, made once or more, shown to domain 0, turned on and off.
+ * XEN_SYSCTL_tbuf_op: Xen's ring of each CPU, made once or more, shown to domain 0, turned on and
+ * off.
  */
 #include "hv/guest.h"
 #include "hv/lib.h"

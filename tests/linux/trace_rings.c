@@ -6,7 +6,7 @@
  *     trace_rings stopped CALLS   nobody reads meanwhile: what is lost is what is said to be
  *     trace_rings dead CALLS      a reader is killed while it follows; the next one misses nothing
  *
- * Three records a call: the system call's bounce, the iret hypercall, the iret to user mode.  Prints
+ * Three records a call: the system call's bounce, the iret hypercall, the iret to user mode. Prints
  * what was found, a word and a number a line; what must hold is asked for by test_trace_rings.py.
  */
 #include <poll.h>
@@ -233,6 +233,7 @@ int main(int argc, char **argv)
         dead(n);
     else
         die("wrong use");
-    printf("records %lu\ncalls %lu\nirets %lu\nlost %lu\nbad %lu\n", records, calls, irets, lost, bad);
+    printf("records %lu\ncalls %lu\nirets %lu\nlost %lu\nbad %lu\n", records, calls, irets, lost,
+           bad);
     return 0;
 }

@@ -266,6 +266,26 @@ static void test_told_in_time(void **state)
     }
 }
 
+/* One that took only what was there when it was told, while the ring ran full, is told again. */
+static void test_told_again(void **state)
+{
+    struct trace_ring r;
+    struct reader rd = make(&r, 4096);
+    uint32_t seq = 0, there;
+
+    (void)state;
+    assert_int_equal(rd.size / 2 % 28, 0); /* told at one half to the byte, full to the byte */
+    while (put_fast(&r, seq++, 4) != TRACE_PUT_HALF)
+        ;
+    there = rd.buf->prod;
+    while (put_fast(&r, seq++, 4) != TRACE_PUT_LOST)
+        ;
+    rd.buf->cons = there;
+    assert_int_equal(put_fast(&r, seq++, 4), TRACE_PUT_HALF);
+    assert_int_equal(put_fast(&r, seq++, 4), TRACE_PUT_OK); /* but once */
+    free(r.buf);
+}
+
 /* ------------------------------------------------------------------ flight recorder */
 
 /* What is kept, page by page of data, has each record from some number on to the last. */
@@ -338,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_bad_reader),
         cmocka_unit_test(test_fast_writer),
         cmocka_unit_test(test_told_in_time),
+        cmocka_unit_test(test_told_again),
         cmocka_unit_test(test_flight),
     };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * radon-trace console: the flight recorder's newest records out of a console's log, where the hypervisor
- * printed them when the machine ended (docs/tracing.md, "On the console").
+ * radon-trace console: the flight recorder's newest records out of a console's log, where the
+ * hypervisor printed them when the machine ended (docs/tracing.md, "On the console").
  */
 #include "tool.h"
 
@@ -20,11 +20,11 @@
 struct cpu_dump {
     uint8_t *data;
     uint32_t bytes, room;
-    bool ended, broken;         /* the end was seen; what follows a gap is left out */
+    bool ended, broken; /* the end was seen; what follows a gap is left out */
 };
 
 struct dump {
-    struct cpu_dump *cpu;       /* [nr_cpus], or NULL before the first line */
+    struct cpu_dump *cpu; /* [nr_cpus], or NULL before the first line */
     unsigned int nr_cpus;
     uint64_t tsc_hz;
     bool ended;
@@ -79,8 +79,8 @@ static bool append(struct cpu_dump *c, const uint8_t *data, uint32_t n)
 static void gap(struct dump *d, unsigned int cpu, const char *what)
 {
     if (!d->cpu[cpu].broken)
-        fprintf(stderr, "radon-trace: CPU %u, byte %" PRIu32 ": %s; what follows is left out\n", cpu,
-                d->cpu[cpu].bytes, what);
+        fprintf(stderr, "radon-trace: CPU %u, byte %" PRIu32 ": %s; what follows is left out\n",
+                cpu, d->cpu[cpu].bytes, what);
     d->cpu[cpu].broken = true;
     d->gaps++;
 }
@@ -115,7 +115,8 @@ static bool take_line(struct dump *d, const char *text)
     uint64_t khz;
     int n;
 
-    if (sscanf(text, "begin %u cpus %u tsc_khz %" SCNu64, &version, &cpu, &khz) == 3 && version == 1)
+    if (sscanf(text, "begin %u cpus %u tsc_khz %" SCNu64, &version, &cpu, &khz) == 3 &&
+        version == 1)
         return begin(d, cpu, khz);
     if (!d->cpu)
         return true;
@@ -169,7 +170,8 @@ static uint32_t whole_records(const struct cpu_dump *c)
 
 static bool write_recording(const struct dump *d, int fd)
 {
-    struct trace_meta meta = { .tsc_hz = d->tsc_hz, .nr_cpus = d->nr_cpus,
+    struct trace_meta meta = { .tsc_hz = d->tsc_hz,
+                               .nr_cpus = d->nr_cpus,
                                .flags = TRACE_META_FLIGHT };
     struct trace_writer w;
     bool ok;

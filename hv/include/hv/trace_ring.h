@@ -2,9 +2,10 @@
 /*
  * One ring of trace records: the state of its writer (hv/trace/ring.c, docs/tracing.md).
  *
- * Most records are written without a look at the reader or at the end of the ring: between `cur` and
- * `limit` a record of any length fits, crosses no border, and makes the ring no half full.  Whoever
- * finds cur at the limit or past it calls trace_ring_put(), which looks, and sets the limit anew.
+ * Most records are written without a look at the reader or at the end of the ring: between `cur`
+ * and `limit` a record of any length fits, crosses no border, and makes the ring no half full.
+ * Whoever finds cur at the limit or past it calls trace_ring_put(), which looks, and sets the limit
+ * anew.
  *
  * Plain C: the host's tests build it too.  Assembly knows the first fields (hv/x86/trace_entry.h).
  */
@@ -17,20 +18,20 @@
 #include <xen/trace.h>
 
 struct trace_ring {
-    uint8_t *cur;           /* where the next record goes */
-    uint8_t *limit;         /* below it there is room; NULL: trace_ring_put() is to look */
-    struct t_buf *buf;      /* shared with the reader; only `cons` is read from it */
-    uint64_t written;       /* records */
-    uint32_t bias;          /* low half of the address at which offset 0 would lie: prod = cur - bias */
-    uint32_t size;          /* bytes of data, a multiple of 4 */
+    uint8_t *cur;      /* where the next record goes */
+    uint8_t *limit;    /* below it there is room; NULL: trace_ring_put() is to look */
+    struct t_buf *buf; /* shared with the reader; only `cons` is read from it */
+    uint64_t written;  /* records */
+    uint32_t bias;     /* low half of the address at which offset 0 would lie: prod = cur - bias */
+    uint32_t size;     /* bytes of data, a multiple of 4 */
 
     uint8_t *data;
-    bool flight;            /* overwrites, and no record spans 4 KiB */
-    bool wrapped;           /* flight: each page was written to */
-    bool armed;             /* the reader is to be told when the ring gets half full */
-    uint32_t told_cons;     /* what the reader had taken when it was told last */
-    uint32_t lost;          /* records lost since the last that was written */
-    uint64_t lost_since;    /* time stamp of the first of them */
+    bool flight;         /* overwrites, and no record spans 4 KiB */
+    bool wrapped;        /* flight: each page was written to */
+    bool armed;          /* the reader is to be told when the ring gets half full */
+    uint32_t told_cons;  /* what the reader had taken when it was told last */
+    uint32_t lost;       /* records lost since the last that was written */
+    uint64_t lost_since; /* time stamp of the first of them */
     uint64_t lost_total;
 };
 
@@ -51,7 +52,7 @@ enum { TRACE_RING_XEN, TRACE_RING_OWN, NR_TRACE_RINGS };
  */
 #define TRACE_ROOM (TRACE_HEAD_BYTES + 4u * (TRACE_EXTRA_MAX + 1u))
 
-/* The record at cur, of `bytes` in all, is complete: the reader may have it.  cur was below limit. */
+/* The record at cur, of `bytes` in all, is complete.  cur was below the limit. */
 static inline void trace_ring_publish(struct trace_ring *r, uint32_t bytes)
 {
     r->cur += bytes;

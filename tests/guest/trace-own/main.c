@@ -4,9 +4,9 @@
  *
  * Promised (hv/include/public/radon.h): an event that is asked for is in the rings as often as it
  * happened, whoever records in Xen's rings beside; vCPUs that are not asked for leave nothing; what
- * finds no room is counted exactly; VIRQ_ARCH_7 at one half; a reader that dies, or writes nonsense,
- * does no harm to the next one; a flight recorder keeps the newest, page by page.
- * Varied: events, mode, size, filter, reader. Checked: records against what was done here.
+ * finds no room is counted exactly; VIRQ_ARCH_7 at one half; a reader that dies, or writes
+ * nonsense, does no harm to the next one; a flight recorder keeps the newest, page by page. Varied:
+ * events, mode, size, filter, reader. Checked: records against what was done here.
  *
  * Radon's own call: the peer has none, and the test is skipped there.
  */
@@ -27,7 +27,7 @@ const char ktest_name[] = "trace-own";
 
 #define INFO_AT 0x10000000000UL
 #define RING_AT 0x10000200000UL
-#define PAGES   4u
+#define PAGES 4u
 
 enum event {
 #define EVENT(name, id, fields, text) EV_##name,
@@ -51,7 +51,7 @@ static struct {
     uint64_t result, bounce_rip, iret_rip, fault_address, last_tsc;
     uint32_t bounce_number;
     unsigned int records, of[NR_EVENTS];
-    uint64_t words[NR_EVENTS][4];   /* data of the last of each */
+    uint64_t words[NR_EVENTS][4]; /* data of the last of each */
 } seen;
 
 static const uint32_t numbers[NR_EVENTS] = {
@@ -275,8 +275,9 @@ static void each_event(void)
 /* What is not an entry; nothing is printed in between. */
 static void other_events(void)
 {
-    struct multicall_entry calls[2] = { { .op = __HYPERVISOR_xen_version, .args = { XENVER_version } },
-                                        { .op = 999 } };
+    struct multicall_entry calls[2] = {
+        { .op = __HYPERVISOR_xen_version, .args = { XENVER_version } }, { .op = 999 }
+    };
     long port = event_bind_ipi(0), virq = event_bind_virq(VIRQ_TIMER, 0);
     uint64_t deadline;
 
@@ -304,7 +305,8 @@ static void other_events(void)
     check_eq((uint32_t)seen.words[EV_exit_subcall][0], 999);
     check_eq(word64((uint32_t *)seen.words[EV_exit_subcall] + 1), -XEN_ENOSYS);
     check_eq(seen.of[EV_operation], 2);
-    check_eq(seen.words[EV_operation][0], __HYPERVISOR_mmuext_op | (uint64_t)MMUEXT_INVLPG_LOCAL << 32);
+    check_eq(seen.words[EV_operation][0],
+             __HYPERVISOR_mmuext_op | (uint64_t)MMUEXT_INVLPG_LOCAL << 32);
     check_eq(seen.words[EV_operation][1], RING_AT);
     check_eq(seen.of[EV_tlb_flush], 2);
     check_eq(seen.words[EV_tlb_flush][0], 1);
