@@ -94,8 +94,13 @@ int program_end(pid_t pid, int fd)
 
     if (fd >= 0)
         close(fd);
-    while (waitpid(pid, &status, 0) < 0)
+    for (bool told = false;;) {
+        if (interrupted && !told) /* it may not have got the signal that we got */
+            told = !kill(pid, SIGTERM);
+        if (waitpid(pid, &status, 0) >= 0)
+            break;
         if (errno != EINTR)
             return -1;
+    }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

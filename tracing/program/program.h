@@ -23,7 +23,7 @@ int program_wait(double seconds, int fd0, int fd1);
  * has ended.  -1 with errno.  out_to_stderr: standard output is ours alone.
  */
 pid_t program_start(char **argv, bool out_to_stderr, int *fd);
-/* Wait for its end: its exit status as a shell gives it. */
+/* Wait for its end, which a signal to us brings about: its exit status as a shell gives it. */
 int program_end(pid_t pid, int fd);
 
 #endif
