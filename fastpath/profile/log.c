@@ -121,6 +121,8 @@ void log_write(struct log *l, struct log_entry *e)
     }
     if (l->echo)
         log_print(stderr, e);
+    if (l->hook)
+        l->hook(l->hook_ctx, e);
     if (l->file && l->written > l->limit)
         rotate(l);
     if (!l->file)

@@ -45,11 +45,15 @@ struct log_entry {
     char text[400];
 };
 
+typedef void log_hook(void *ctx, const struct log_entry *e);
+
 struct log {
     FILE *file;
     char path[256];
     uint64_t limit, written; /* bytes */
     bool echo;               /* on standard error, too, for people */
+    log_hook *hook;          /* also given each entry, if set */
+    void *hook_ctx;
 };
 
 /* Goes on behind what is there; false with errno.  path NULL: only to standard error. */

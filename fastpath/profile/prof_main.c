@@ -15,6 +15,7 @@
 #include "hv/revision.h"
 #include "kernel.h"
 #include "prof.h"
+#include "trace.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 #define ONCE_LEAST_MS 1000
@@ -35,6 +36,7 @@ static const char usage[] =
     "  --config FILE     the policy (default: " POLICY_FILE ", if it is there)\n"
     "  --set NAME=VALUE  one value of the policy\n"
     "  --policy          print the policy as a file, and end\n"
+    "  --trace FILE      every decision as a trace record, too; a FIFO waits for its reader\n"
     "  --folder DIR      for the log and what is kept of handlers (default: " PROF_FOLDER ")\n"
     "  --help            this text\n"
     "  --version         the revision\n"
@@ -48,7 +50,7 @@ static const char usage[] =
     "  radon-prof --set agreements=1000 --set exclude=syscall:read\n";
 
 struct options {
-    const char *domain, *folder;
+    const char *domain, *folder, *trace;
     bool dry_run, once, remove, verbose;
 };
 
@@ -142,6 +144,28 @@ static int work(struct prof *p, const struct options *o)
     return errors == ERRORS_MOST ? fail(EXIT_FAILED, "%s", p->error) : 0;
 }
 
+/* --trace: work with a hook of the log that makes records. */
+static int work_traced(struct prof *p, const struct options *o)
+{
+    static struct prof_trace trace;
+    struct radon_info info = { 0 };
+    int status;
+
+    if (!o->trace)
+        return work(p, o);
+    p->backend->op(p->backend->ctx, RADON_INFO, &info, sizeof(info));
+    signal(SIGPIPE, SIG_IGN);
+    if (!prof_trace_open(&trace, o->trace, &info))
+        return fail(EXIT_FAILED, "%s: %s", o->trace, strerror(errno));
+    p->log->hook = prof_trace_decision;
+    p->log->hook_ctx = &trace;
+    status = work(p, o);
+    p->log->hook = NULL;
+    if (!prof_trace_close(&trace))
+        return fail(EXIT_FAILED, "%s: %s", o->trace, strerror(errno));
+    return status;
+}
+
 static int run(struct prof *p, const struct options *o)
 {
     struct sigaction act = { .sa_handler = on_signal };
@@ -172,7 +196,7 @@ static int run(struct prof *p, const struct options *o)
         p->kernel = kernel;
         p->log = &log;
         p->folder = o->folder;
-        status = work(p, o);
+        status = work_traced(p, o);
         log_close(&log);
         kernel_close(kernel);
     }
@@ -208,7 +232,7 @@ static int option(struct prof *p, struct options *o, const char *arg, char *valu
     else if (!strcmp(arg, "--verbose") || !strcmp(arg, "-v"))
         o->verbose = true;
     else if (strcmp(arg, "--domain") && strcmp(arg, "--folder") && strcmp(arg, "--set") &&
-             strcmp(arg, "--config"))
+             strcmp(arg, "--config") && strcmp(arg, "--trace"))
         return fail(EXIT_USAGE, "%s: no such option; radon-prof --help", arg);
     else if (!value)
         return fail(EXIT_USAGE, "%s takes a value", arg);
@@ -220,6 +244,8 @@ static int option(struct prof *p, struct options *o, const char *arg, char *valu
         o->domain = value;
     else if (!strcmp(arg, "--folder"))
         o->folder = value;
+    else if (!strcmp(arg, "--trace"))
+        o->trace = value;
     else if (!strcmp(arg, "--set"))
         return set(p, value);
     else if (!policy_read(&p->policy, value, true, error, sizeof(error)))

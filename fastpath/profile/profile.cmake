@@ -55,6 +55,8 @@ profile_program(radon-explain fastpath/profile/explain_main.c fastpath/profile/e
 # The daemon, and what makes handlers (fastpath/synth/synth.cmake).
 profile_program(radon-prof fastpath/profile/prof_main.c fastpath/profile/prof.c
     fastpath/profile/rank.c fastpath/profile/record.c fastpath/profile/make.c
-    fastpath/profile/watch.c fastpath/profile/keep.c fastpath/profile/kernel.c)
+    fastpath/profile/watch.c fastpath/profile/keep.c fastpath/profile/kernel.c
+    fastpath/profile/trace.c)
 target_compile_definitions(radon-prof PRIVATE _GNU_SOURCE)
-target_link_libraries(radon-prof PRIVATE radon_synth radon_profile Zydis radon_symbols)
+target_link_libraries(radon-prof PRIVATE radon_synth radon_profile Zydis radon_symbols
+    radon_trace_reader)

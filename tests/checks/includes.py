@@ -29,7 +29,7 @@ RULES = {
     "hv/include/public": ("hv/include/public",),
     "hv/include": ("hv/include", "fastpath/core", "tracing"),
     "hv": ("hv", "fastpath/core", "tracing"),
-    "tracing": ("tracing", "hv/include/public"),
+    "tracing": ("tracing", "hv/include/public", "fastpath/profile/decisions.def"),
     "bench": ("bench", "tracing/xen", "hv/include/public"),
     "analysis": ("analysis", "hv/include/public"),
     "guest": ("guest", "hv/include/public"),

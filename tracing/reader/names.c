@@ -87,9 +87,9 @@ static const char *const capture_ends[] = {
     [RADON_CAPTURE_RUNNING] = "running",
 };
 
-/* What the profiler decides, in the order of its loop. */
 static const char *const decisions[] = {
-    "skip", "capture", "synthesise", "refuse", "install", "activate", "watch", "retire",
+#define DECISION(name, meaning) #name,
+#include "../../fastpath/profile/decisions.def"
 };
 
 #define LIST(a) { a, sizeof(a) / sizeof((a)[0]) }
