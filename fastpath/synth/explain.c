@@ -96,6 +96,8 @@ void refuse(struct work *w, enum synth_reason reason, const char *format, ...)
     w->out->reason = reason;
     w->out->address = w->at;
     w->out->step = w->step;
+    w->out->capture =
+        w->captures ? w->capture_number[__builtin_ctzll(w->captures)] : w->capture_number[0];
     va_start(args, format);
     vsnprintf(w->out->detail, sizeof(w->out->detail), format, args);
     va_end(args);

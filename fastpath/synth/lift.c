@@ -210,13 +210,17 @@ static bool follow_side(struct work *w, const struct state *from, uint64_t captu
     return ok;
 }
 
-static void note_left_out(struct work *w, uint64_t captures)
+/* One side cannot be handled: it is left to the guest kernel. False: nothing can be any more. */
+static bool leave_out(struct work *w, uint64_t captures)
 {
+    if (w->graph.full || w->out->reason == SYNTH_NO_MEMORY)
+        return false;
     explain(w, "left to the guest kernel: %d capture(s), because: %s\n",
             __builtin_popcountll(captures), w->out->detail);
     w->out->paths_left_out++;
-    w->failed = w->graph.full;
+    w->failed = false;
     w->out->reason = SYNTH_OK;
+    return true;
 }
 
 /* Captures part: `yes` of them go where `truth` leads.  A side that cannot be handled is PASS. */
@@ -224,7 +228,6 @@ static bool fork_path(struct work *w, struct state *st, node_id truth, uint64_t 
 {
     struct segment *s = st->segment;
     uint64_t side[2] = { st->captures & ~yes, yes };
-    struct synth_output first;
     uint64_t at = w->at;
     bool ok[2];
 
@@ -235,21 +238,13 @@ static bool fork_path(struct work *w, struct state *st, node_id truth, uint64_t 
     for (int i = 0; i < 2; i++) {
         ok[i] = follow_side(w, st, side[i], i ? truth : g_not(&w->graph, truth), again,
                             &s->child[i]);
+        if (ok[i])
+            continue;
+        s->child[i] = NULL;
+        /* Neither: the reason of the second stands for both. */
+        if ((i && !ok[0]) || !leave_out(w, side[i]))
+            return false;
         w->at = at;
-        if (!ok[i]) {
-            s->child[i] = NULL;
-            if (i && !ok[0]) {
-                *w->out = first; /* neither: what the first met */
-                w->failed = true;
-                return false;
-            }
-            first = *w->out;
-            note_left_out(w, side[i]);
-            first.explanation = w->out->explanation;
-            first.paths_left_out = w->out->paths_left_out;
-            if (w->failed)
-                return false;
-        }
     }
     return true;
 }
@@ -298,6 +293,7 @@ static bool follow(struct work *w, struct state *st)
         struct insn in = { .w = w, .st = st, .g = &w->graph };
         bool last = false, result;
 
+        w->captures = st->captures;
         FOR_CAPTURES(i, st->captures)
         {
             uint32_t steps = w->capture[i].head->steps;

@@ -86,10 +86,6 @@ struct concrete {
     uint32_t upto;
 };
 
-struct watch_page {
-    uint64_t address;
-};
-
 struct work {
     const struct synth_input *in;
     struct synth_output *out;
@@ -98,7 +94,8 @@ struct work {
     struct synth_capture capture[SYNTH_MAX_CAPTURES];
     unsigned int capture_number[SYNTH_MAX_CAPTURES]; /* in the input */
     struct concrete concrete[SYNTH_MAX_CAPTURES];
-    uint32_t step; /* being lifted */
+    uint64_t captures; /* being followed */
+    uint32_t step;     /* being lifted */
     uint64_t at;   /* its address */
     bool failed;   /* out->reason says why; what is lifted from here on is void */
     struct segment *root;
