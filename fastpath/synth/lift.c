@@ -249,6 +249,27 @@ static bool fork_path(struct work *w, struct state *st, node_id truth, uint64_t 
     return true;
 }
 
+/*
+ * A repeated instruction, behind an element.  The step behind the last one is the next instruction's,
+ * or once more the same with nothing left to do (QEMU with -icount).
+ */
+static bool repeat(struct work *w, struct state *st, struct insn *in, bool *result)
+{
+    uint64_t yes = where_true(w, st->captures, in->taken);
+
+    FOR_CAPTURES(i, st->captures)
+        if (next_rip(w, i) != w->at && ((yes >> i & 1) || next_rip(w, i) != in->next))
+            refuse(w, SYNTH_BAD_CAPTURE, "a repeated instruction leads elsewhere");
+    if (w->failed)
+        return false;
+    if (yes == 0 || yes == st->captures) {
+        guard(w, st, yes ? in->taken : g_not(&w->graph, in->taken));
+        return !w->failed;
+    }
+    *result = fork_path(w, st, truth_here(w, st, in->taken), yes, false);
+    return false;
+}
+
 /* To the next instruction of every capture; false: the path ends here (a fork, or a refusal). */
 static bool go_on(struct work *w, struct state *st, struct insn *in, bool *result)
 {
@@ -259,10 +280,8 @@ static bool go_on(struct work *w, struct state *st, struct insn *in, bool *resul
     if (in->flow == FLOW_NEXT)
         in->target = g_const(&w->graph, in->next);
     first = next_rip(w, (unsigned int)__builtin_ctzll(st->captures));
-    if (in->flow == FLOW_AGAIN) {
-        in->target = g_const(&w->graph, w->at);
-        in->flow = FLOW_BRANCH;
-    }
+    if (in->flow == FLOW_AGAIN)
+        return repeat(w, st, in, result);
     if (in->flow == FLOW_BRANCH) {
         truth = truth_here(w, st, in->taken);
         g_is_const(&w->graph, in->target, &target);

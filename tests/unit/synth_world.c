@@ -241,6 +241,23 @@ static void note_memory(struct radon_capture_step *s, const struct user_regs_str
     }
 }
 
+bool world_extra_step;
+
+/* As under QEMU with -icount: a repeated instruction once more, with nothing left to do. */
+static struct radon_capture_step *extra_step(struct radon_capture_step *s)
+{
+    struct user_regs_struct u;
+
+    ptrace(PTRACE_GETREGS, child, 0, &u);
+    if (!world_extra_step || (s->bytes[0] & 0xfe) != 0xf2 || u.rcx || u.rip == s->regs.rip)
+        return s;
+    s[1] = s[0];
+    u.rip = s->regs.rip;
+    to_radon(&u, &s[1].regs);
+    s[1].flags = 16u << RADON_STEP_BYTES_SHIFT;
+    return s + 1;
+}
+
 static void *record_steps(const struct call *call, struct radon_regs *after)
 {
     struct radon_capture_head *head = calloc(1, sizeof(*head) +
@@ -275,7 +292,8 @@ static void *record_steps(const struct call *call, struct radon_regs *after)
             copy_raw(s->mem_after, s->mem_address, 16);
             s->flags |= RADON_STEP_MEM_AFTER;
         }
-        s++;
+        head->steps += extra_step(s) - s;
+        s = (struct radon_capture_step *)(head + 1) + head->steps;
     }
     *after = s->regs;
     left(after);

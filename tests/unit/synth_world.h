@@ -51,6 +51,9 @@ struct call {
  */
 void *world_run(uint64_t entry, const struct call *call, bool record, struct radon_regs *after);
 
+/* Recordings have one more step behind each repeated instruction, as QEMU's do with -icount. */
+extern bool world_extra_step;
+
 /* Runs a handler on the world as it is. tsc: what it reads as time. */
 struct handled {
     enum fast_outcome outcome;

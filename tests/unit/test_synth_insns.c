@@ -147,9 +147,16 @@ static void test_instructions(void **unused)
     const char *only = getenv("RADON_SYNTH_INSN");
 
     (void)unused;
-    for (const struct insn_row *row = insn_table; row->name; row++)
-        if (!only || strstr(row->name, only))
+    for (const struct insn_row *row = insn_table; row->name; row++) {
+        if (only && !strstr(row->name, only))
+            continue;
+        one_insn(row);
+        if (strncmp(row->name, "rep", 3) == 0) {
+            world_extra_step = true;
             one_insn(row);
+            world_extra_step = false;
+        }
+    }
 }
 
 int main(void)
