@@ -132,6 +132,13 @@ class Profile(ToolCase):
         self.assertEqual(cpus, {"0", "1"})
         self.check_head(recording)
 
+    def test_a_kernel_that_hides_its_symbols(self):
+        spent, recording = self.record("--hz 4999", before="echo 2 > /proc/sys/kernel/kptr_restrict; "
+                                       "grep -q '^0* T do_syscall_64' /proc/kallsyms || exit 9; ")
+        folded, calls = self.check_shares(spent, recording)
+        self.check_calls(folded, calls)
+        self.assertIn("in its memory", self.check_head(recording)["symbols"])
+
     def test_timer(self):
         spent, recording = self.record("--timer --hz 4999")
         folded, _ = self.check_shares(spent, recording)

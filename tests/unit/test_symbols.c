@@ -22,6 +22,7 @@
 
 #include "../../tracing/symbols/hvsyms.h"
 #include "../../tracing/symbols/kallsyms.h"
+#include "../../tracing/symbols/kallsyms_image.h"
 #include "../../tracing/symbols/user.h"
 
 /* A file with that text; its name is static. */
@@ -95,6 +96,158 @@ static void kallsyms_refuses_what_has_no_addresses(void **state)
     assert_int_equal(read_text(&t, "no symbols\n"), -ENODATA);
     assert_int_equal(kallsyms_read(&t, "/nonexistent"), -ENOENT);
     symtab_free(&t);
+}
+
+/* ------------------------------------------------------------------ tables in memory */
+
+#define IMAGE_BYTES   (256u << 10)
+#define IMAGE_SYMBOLS 600u      /* more than two markers' */
+#define IMAGE_BASE    0xffffffff81000000ull
+
+struct image {
+    uint8_t bytes[IMAGE_BYTES];
+    size_t n;
+};
+
+static void put(struct image *m, const void *data, size_t n)
+{
+    memcpy(m->bytes + m->n, data, n);
+    m->n += n;
+}
+
+static void align_image(struct image *m)
+{
+    while (m->n % 8)
+        m->bytes[m->n++] = 0;
+}
+
+/* Token 1 stands for "function_"; the others for themselves, those that no name has for nothing. */
+static void put_tokens(struct image *m)
+{
+    uint16_t index[256], at = 0;
+
+    for (unsigned int i = 0; i < 256; i++) {
+        char text[16] = { i >= 32 && i < 127 ? (char)i : '!' };
+
+        if (i == 1)
+            strcpy(text, "function_");
+        index[i] = at;
+        put(m, text, strlen(text) + 1);
+        at = (uint16_t)(at + strlen(text) + 1);
+    }
+    align_image(m);
+    put(m, index, sizeof(index));
+}
+
+/* One symbol: "t" or "D", token 1, a number; every 100th has a name of over 127 bytes. */
+static void put_name(struct image *m, uint32_t i)
+{
+    char name[200], *p = name;
+    uint8_t length[2];
+
+    p += sprintf(p, "%c%c%u", i % 5 ? 't' : 'D', 1, i);
+    if (i % 100 == 0) {
+        memset(p, 'x', 140);
+        p += 140;
+    }
+    length[0] = (uint8_t)(p - name);
+    if (p - name < 128) {
+        put(m, length, 1);
+    } else {
+        length[0] |= 0x80;
+        length[1] = (uint8_t)((p - name) >> 7);
+        put(m, length, 2);
+    }
+    put(m, name, (size_t)(p - name));
+}
+
+static void make_image(struct image *m, bool with_order)
+{
+    static const uint8_t order[3 * IMAGE_SYMBOLS];
+    uint32_t marker[(IMAGE_SYMBOLS + 255) / 256], nr = IMAGE_SYMBOLS;
+    uint64_t base = IMAGE_BASE;
+    size_t names;
+
+    memset(m, 0, sizeof(*m));
+    m->n = 4096;
+    for (uint32_t i = 0; i < IMAGE_SYMBOLS; i++) {
+        int32_t offset = i == 0 ? 0x1234 : -1 - (int32_t)(16 * i); /* the first is absolute */
+
+        put(m, &offset, 4);
+    }
+    align_image(m);
+    put(m, &base, 8);
+    put(m, &nr, 4);
+    align_image(m);
+    names = m->n;
+    for (uint32_t i = 0; i < IMAGE_SYMBOLS; i++) {
+        if (i % 256 == 0)
+            marker[i / 256] = (uint32_t)(m->n - names);
+        put_name(m, i);
+    }
+    align_image(m);
+    put(m, marker, sizeof(marker));
+    align_image(m);
+    if (with_order)
+        put(m, order, sizeof(order));
+    align_image(m);
+    put_tokens(m);
+}
+
+static void check_image(const struct image *m)
+{
+    struct symtab t = { 0 };
+    uint64_t address;
+
+    assert_int_equal(kallsyms_image_read(&t, m->bytes, sizeof(m->bytes)), IMAGE_SYMBOLS);
+    assert_int_equal(t.nr_code, IMAGE_SYMBOLS - IMAGE_SYMBOLS / 5);
+    expect(&t, IMAGE_BASE + 16 * 1, "function_1", 0, "");
+    expect(&t, IMAGE_BASE + 16 * 599 + 3, "function_599", 3, "");
+    assert_true(symtab_find(&t, "function_595", &address)); /* data */
+    assert_int_equal(address, IMAGE_BASE + 16 * 595);
+    symtab_free(&t);
+}
+
+static void tables_in_memory_are_read(void **state)
+{
+    static struct image m;
+
+    (void)state;
+    make_image(&m, false);
+    check_image(&m);
+    make_image(&m, true);
+    check_image(&m);
+}
+
+/* Cut or damaged: no symbols, or as many as there were, and nothing outside is touched. */
+static void damaged_tables_do_no_harm(void **state)
+{
+    static struct image m;
+    size_t end;
+
+    (void)state;
+    make_image(&m, true);
+    end = m.n;
+    for (size_t n = 0; n < end; n += 97) {
+        struct symtab t = { 0 };
+        uint8_t *copy = malloc(n + 1); /* so that the sanitizer sees its end */
+
+        memcpy(copy, m.bytes, n);
+        assert_int_equal(kallsyms_image_read(&t, copy, n), -ENODATA);
+        symtab_free(&t);
+        free(copy);
+    }
+    for (size_t at = 4096; at < end; at += 7) {
+        struct symtab t = { 0 };
+        uint8_t was = m.bytes[at];
+        long rc;
+
+        m.bytes[at] ^= 0xff;
+        rc = kallsyms_image_read(&t, m.bytes, sizeof(m.bytes));
+        assert_true(rc == -ENODATA || (rc > 512 && rc <= 768));
+        symtab_free(&t);
+        m.bytes[at] = was;
+    }
 }
 
 static uint64_t generation_of(const char *text)
@@ -226,6 +379,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kallsyms_gives_names),
         cmocka_unit_test(kallsyms_refuses_what_has_no_addresses),
+        cmocka_unit_test(tables_in_memory_are_read),
+        cmocka_unit_test(damaged_tables_do_no_harm),
         cmocka_unit_test(generation_changes_with_modules),
         cmocka_unit_test(many_symbols_are_found),
         cmocka_unit_test(own_functions_are_found),

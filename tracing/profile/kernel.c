@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../symbols/kallsyms_image.h"
+
 #define KCORE_FILE     "/proc/kcore"
 #define TEXT_END       0xffffffffff000000ull /* above it Linux has no module (MODULES_END) */
 #define ORC_MAX        (8u << 20)            /* entries of a table that is believed */
 #define MODULES_MAX    1024u
+#define IMAGE_START    0xffffffff80000000ull /* where Linux maps its image (__START_KERNEL_map) */
+#define IMAGE_MAX      (512ull << 20)
 
 /* ------------------------------------------------------------------ ORC tables */
 
@@ -119,6 +123,44 @@ static void read_orc(struct kernel *k, const struct btf *btf)
     kcore_close(&core);
 }
 
+/* ------------------------------------------------------------------ symbols */
+
+/* Symbols out of the kernel's image in memory, for one that hides them: 0 or a negative errno. */
+static int read_image_symbols(struct kernel *k)
+{
+    struct kcore core;
+    int rc = kcore_open(&core, KCORE_FILE);
+
+    if (rc)
+        return rc;
+    rc = -ENODATA;
+    for (size_t i = 0; i < core.nr && rc; i++) {
+        const struct kcore_segment *s = &core.segment[i];
+        uint8_t *image;
+
+        if (s->address < IMAGE_START || s->bytes > IMAGE_MAX)
+            continue;
+        image = malloc(s->bytes);
+        if (image && kcore_read(&core, s->address, image, s->bytes) &&
+            kallsyms_image_read(&k->symbols, image, s->bytes) > 0)
+            rc = 0;
+        free(image);
+    }
+    kcore_close(&core);
+    k->from_image = !rc;
+    return rc;
+}
+
+static int read_symbols(struct kernel *k)
+{
+    int rc = kallsyms_read(&k->symbols, KALLSYMS_FILE);
+
+    if (rc != -EPERM)
+        return rc;
+    symtab_free(&k->symbols); /* names alone */
+    return read_image_symbols(k) ? rc : 0;
+}
+
 /* ------------------------------------------------------------------ all of it */
 
 static void read_offsets(struct kernel *k, const struct btf *btf)
@@ -138,13 +180,13 @@ int kernel_read(struct kernel *k)
     int rc;
 
     *k = (struct kernel){ .generation = kallsyms_generation(MODULES_FILE), .text_end = TEXT_END };
-    rc = kallsyms_read(&k->symbols, KALLSYMS_FILE);
+    rc = read_symbols(k);
     if (rc) {
         kernel_free(k);
         return rc;
     }
     if (!symtab_find(&k->symbols, "_stext", &k->text_start))
-        k->text_start = 0xffffffff80000000ull; /* where Linux is mapped (__START_KERNEL_map) */
+        k->text_start = IMAGE_START;
     symtab_find(&k->symbols, "hypercall_page", &k->hypercall_page);
     symtab_find(&k->symbols, "current_task", &k->current_task);
     typed = !btf_read(&btf, BTF_FILE);

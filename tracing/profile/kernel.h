@@ -14,6 +14,7 @@
 
 struct kernel {
     struct symtab symbols;
+    bool from_image;            /* out of its memory: /proc/kallsyms has no addresses; no modules */
     struct orc_tables orc;      /* none: nr == 0, and why_no_orc says why */
     char why_no_orc[128];
     uint64_t text_start, text_end;   /* modules, too */

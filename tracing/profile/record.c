@@ -73,8 +73,8 @@ static bool read_symbols(struct recorder *r)
     void *memory;
 
     if (rc)
-        return say(KALLSYMS_FILE, rc == -EPERM ? "shows no addresses; be root, and see "
-                   "/proc/sys/kernel/kptr_restrict" : strerror(-rc));
+        return say(KALLSYMS_FILE, rc == -EPERM ? "shows no addresses, and the kernel's memory has no "
+                   "tables that are known (be root; see /proc/sys/kernel/kptr_restrict)" : strerror(-rc));
     memory = xen_buffer(&r->xen, HV_SYMBOLS_MEMORY);
     if (!memory)
         return say(r->xen.error, NULL);
@@ -313,8 +313,9 @@ static void say_all(struct recorder *r, double seconds)
     profile_say(p, "tsc_hz", "%" PRIu64, r->info.tsc_hz);
     profile_say(p, "seconds", "%.3f", seconds);
     profile_say(p, "lost_records", "%" PRIu64, r->collector.lost);
-    profile_say(p, "symbols", "/proc/kallsyms%s, read again %u times as modules changed",
-                r->hypervisor.nr_code ? ", XENPF_get_symbol" : "; none of the hypervisor",
+    profile_say(p, "symbols", "%s%s, read again %u times as modules changed",
+                r->kernel.from_image ? "the kernel's tables in its memory (no modules)"
+                : "/proc/kallsyms", r->hypervisor.nr_code ? ", XENPF_get_symbol" : "; none of the hypervisor",
                 r->reread);
     say_how(r);
 }
