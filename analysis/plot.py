@@ -18,7 +18,7 @@ TERMINALS = {".svg": 'svg size 860,%(points)d font "DejaVu Sans,11" background "
              ".png": 'pngcairo size 1290,%(pixels)d fontscale 1.2 font "DejaVu Sans,11"'}
 TEMPLATE = os.path.join(ROOT, "analysis", "ratio.gp")
 PAPER = os.path.join(ROOT, "bench", "paper", "xen2003.csv")
-SERIES = ("radon", "xen", "emulation")
+SERIES = ("radon", "xen", "emulation", "radon+fast")
 
 
 def _parts(path):
@@ -97,7 +97,7 @@ def script(document, path, lines):
     return head(document, path, 130 + 19 * len(lines)) + "\n".join([
         "rows = %d" % len(lines),
         "low = %.6g; high = %.6g" % _range(lines),
-        *("have_%s = %d" % (name, name in shown) for name in SERIES),
+        *("have_%s = %d" % (name.replace("+", "_"), name in shown) for name in SERIES),
         template])
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Time of each row in terms of native Linux: one line a row, one mark a column.
 # Set before: terminal, output, data, rows, low, high, caption, have_radon, have_xen,
-# have_emulation.
+# have_emulation, have_radon_fast.
 # Colours: Okabe and Ito's palette; each column has a shape of its own as well.
 
 set datafile separator ","
@@ -21,12 +21,14 @@ set bmargin 5
 
 shown(have, value) = have ? value : NaN
 
-plot data using 6:1:ytic(2) every ::1 with points \
+plot data using 7:1:ytic(2) every ::1 with points \
          pointtype 12 pointsize 1.6 linewidth 1.5 linecolor rgb "#777777" \
          title "Xen in 2003 (the paper)", \
      data using (shown(have_xen, column(4))):1 every ::1 with points \
          pointtype 5 pointsize 1.4 linecolor rgb "#D55E00" title (have_xen ? "Xen 4.17" : ""), \
      data using (shown(have_radon, column(3))):1 every ::1 with points \
          pointtype 7 pointsize 1.5 linecolor rgb "#0072B2" title (have_radon ? "Radon" : ""), \
+     data using (shown(have_radon_fast, column(6))):1 every ::1 with points \
+         pointtype 13 pointsize 1.6 linecolor rgb "#CC79A7" title (have_radon_fast ? "Radon, fast handlers" : ""), \
      data using (shown(have_emulation, column(5))):1 every ::1 with points \
          pointtype 9 pointsize 1.6 linecolor rgb "#009E73" title (have_emulation ? "emulation" : "")

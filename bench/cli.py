@@ -15,7 +15,7 @@ from guest.machine.request import positive, size_mib
 from . import compare, document as doc, measure, outputs, programs, provenance, report, table, tracing
 
 DEFAULT_COLUMNS = "native,radon,xen"
-ALL_COLUMNS = "native,radon,xen,emulation"
+ALL_COLUMNS = "native,radon,radon+fast,xen,emulation"
 REPEATS = {"instr": 1, "tcg": 3, "kvm": 3}  # boots of each column; instruction time repeats exactly
 SUBCOMMANDS = {"compare": compare.main, "report": report.main}
 EPILOG = """examples:
@@ -24,11 +24,13 @@ EPILOG = """examples:
   ./radon bench --clock tcg --repeat 5 --json wall.json --plot wall.svg
   ./radon bench compare before.json after.json --fail-on 5%
   ./radon bench report results/instr.json
+  ./radon bench --on native,radon,radon+fast,xen --plot fast.svg
   ./radon bench --rows tracing --plot tracing.svg
   ./radon bench --list                     the rows and what they measure
 
-Columns: native Linux, Radon, Debian's Xen 4.17, emulation (QEMU inside native Linux; slow). Each
-boots the same kernel with the same programs once a repeat.
+Columns: native Linux, Radon, Radon with fast handlers (radon+fast: the daemon radon-prof works beside
+the rows, and sees each for 1.5 s before it is measured), Debian's Xen 4.17, emulation (QEMU inside
+native Linux; slow). Each boots the same kernel with the same programs once a repeat.
 Exit: 0 done, 1 a row or a column failed, 2 usage.
 """
 
@@ -72,7 +74,7 @@ def parser():
 def choose_columns(text):
     names = [name.strip() for name in (ALL_COLUMNS if text == "all" else text).split(",")]
     for name in names:
-        if name not in machine_columns.COLUMNS:
+        if name not in machine_columns.COLUMNS + (measure.FAST,):
             raise UsageError("no column %r: %s, or all" % (name, ALL_COLUMNS))
     return list(dict.fromkeys(names))
 

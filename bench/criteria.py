@@ -15,6 +15,25 @@ def _at_most(name, actual, limit):
     return _entry(name, limit, actual, actual <= limit)
 
 
+# What fast handlers must reach, in terms of native.
+FAST_SHARE = {"null_call": 0.5, "null_read": 0.9, "null_write": 0.9, "sig_install": 1.0}
+FAST_WORSE = 0.01  # and by how much no row may be worse for them
+
+
+def judge_fast(row, times):
+    """The criteria of Radon with fast handlers (R+), in instruction time."""
+    native, radon, fast = (times.get(name) for name in ("native", "radon", "radon+fast"))
+    found = []
+    if fast is None:
+        return found
+    if native is not None and row["id"] in FAST_SHARE:
+        share = FAST_SHARE[row["id"]]
+        found.append(_at_most("R+ <= %.1f L" % share, fast, native * share))
+    if radon is not None:
+        found.append(_at_most("R+ <= R (within 1 %)", fast, radon * (1 + FAST_WORSE)))
+    return found
+
+
 def judge(row, times, clock):
     """The criteria that apply to this row, each with limit, figure and verdict. Empty when a column
     that they need is missing. times: column -> ns an operation (or a byte)."""
@@ -39,4 +58,4 @@ def judge(row, times, clock):
                               LONG_CALL_NS * row["long_calls"]))
     if row["id"] == "null_call":
         found.append(_at_most("R <= 0.50 us", radon, NULL_CALL_NS))
-    return found
+    return found + judge_fast(row, times)

@@ -15,7 +15,7 @@ from . import criteria
 
 SCHEMA = "radon-bench"
 SCHEMA_VERSION = 1
-LETTERS = {"native": "L", "radon": "R", "xen": "X", "emulation": "E"}
+LETTERS = {"native": "L", "radon": "R", "radon+fast": "R+", "xen": "X", "emulation": "E"}
 COMMON_FIELDS = ("schema", "schema_version", "tool_version", "complete", "lost_records", "clock",
                  "cpus")
 CSV_FIELDS = COMMON_FIELDS + ("column", "run", "row", "unit", "sample", "operations", "time_ns",

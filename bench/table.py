@@ -3,7 +3,8 @@
 
 from . import document as doc
 
-TITLES = {"native": "native L", "radon": "Radon R", "xen": "Xen X", "emulation": "emulation E"}
+TITLES = {"native": "native L", "radon": "Radon R", "radon+fast": "fast R+", "xen": "Xen X",
+          "emulation": "emulation E"}
 CLOCKS = {
     "instr": "instruction time (1 instruction = 1 ns)",
     "tcg": "wall time under QEMU's TCG (columns interleaved; medians ± distance of the quartiles)",

@@ -56,6 +56,7 @@ struct settings {
     double scale;     /* factor on the operations of a sample */
     bool events;
     unsigned settle_ms;
+    unsigned warm_ms;   /* warm-up samples until so much time is over */
     unsigned timeout_s; /* for one row */
 };
 
@@ -66,6 +67,7 @@ struct bench {
     uint64_t ops;     /* operations the row is to do in a sample */
     unsigned samples; /* to be recorded */
     unsigned warmup;  /* to be done before */
+    uint64_t warm_until; /* the last of them is repeated until then */
     unsigned done;    /* samples finished, warm-up included */
     bool counting;    /* this is the run that counts events, not the timed one */
     int64_t clock_cost;

@@ -34,6 +34,7 @@ static const char usage[] =
     "  --prepare        mount a fresh tmpfs on DIR first and bring up the loopback interface\n"
     "  --tiny PATH      program of the exec and sh rows (default: rbench-tiny beside rbench)\n"
     "  --settle MS      wait before each row (default 100)\n"
+    "  --warm MS        take samples for so long first, and forget them (default: one or two)\n"
     "  --timeout S      for one row (default 120)\n"
     "  --list           the rows and what they measure\n"
     "  --list-json      the same as JSON\n"
@@ -59,6 +60,7 @@ static _Noreturn void row_process(const struct row *row, const struct settings *
     if (b.ops == 0)
         b.ops = 1;
     b.clock_cost = bench_clock_cost();
+    b.warm_until = counting ? 0 : now_ns() + set->warm_ms * 1000000ull;
     if (counting)
         counters_open();
     row->run(&b);
@@ -208,6 +210,7 @@ static const struct option options[] = {
     { "prepare", no_argument, NULL, 'p' },
     { "tiny", required_argument, NULL, 't' },
     { "settle", required_argument, NULL, 'w' },
+    { "warm", required_argument, NULL, 'W' },
     { "timeout", required_argument, NULL, 'o' },
     { "list", no_argument, NULL, 'l' },
     { "list-json", no_argument, NULL, 'L' },
@@ -237,6 +240,7 @@ static void parse_options(int argc, char **argv, struct settings *set, struct re
         case 'd': set->dir = optarg; break;
         case 't': set->tiny = optarg; break;
         case 'w': set->settle_ms = number(optarg, 60000); break;
+        case 'W': set->warm_ms = number(optarg, 60000); break;
         case 'o': set->timeout_s = number(optarg, 86400); break;
         case 'l': report_list(false); exit(0);
         case 'L': report_list(true); exit(0);

@@ -31,8 +31,11 @@ void bench_stop(struct bench *b, uint64_t ops)
     int64_t ns = (int64_t)(now_ns() - b->begin) - b->clock_cost;
     unsigned i = b->done++;
 
-    if (i < b->warmup)
+    if (i < b->warmup) {
+        if (i + 1 == b->warmup && now_ns() < b->warm_until)
+            b->done = i;
         return;
+    }
     if (b->counting) {
         counters_stop(b->out, ops);
         return;
