@@ -131,7 +131,8 @@ def measure_all(options, document, names):
         except RadonError as error:
             reasons[name] = str(error)
     able = {name: specs[name] for name in names if name not in reasons}
-    runs = measure.run_columns(able, repeats_of(options, able), jobs_of(options))
+    runs = measure.run_columns(able, repeats_of(options, able), jobs_of(options),
+                               len(document["rows"]))
     for name in names:
         column = {"name": name, "letter": doc.LETTERS[name], "reason": reasons.get(name, ""),
                   "rbench": specs[name].command, "argv": [], "files": {},

@@ -131,13 +131,12 @@ def prepare(columns):
     return failed
 
 
-def run_columns(specs, repeats, jobs):
-    """Run every spec `repeats[name]` times, rounds interleaved; name -> list of run records."""
+def run_columns(specs, repeats, jobs, rows):
+    """Run every spec, of so many rows, `repeats[name]` times, rounds interleaved; name -> list of run
+    records."""
     rounds = max(repeats.values(), default=0)
     order = [name for turn in range(rounds) for name in specs if turn < repeats[name]]
-    rows_in = {name: spec.command[spec.command.index("--rows") + 1].count(",") + 1
-               for name, spec in specs.items()}
-    progress = Progress(sum(rows_in[name] for name in order))
+    progress = Progress(rows * len(order))
     runs = {name: [] for name in specs}
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         pending = [(name, pool.submit(run_once, specs[name], progress)) for name in order]

@@ -11,6 +11,7 @@
 #include "policy.h"
 
 #define PAGE_FAULT_VECTOR 14u
+#define SCHED_OP_BLOCK (29u | 1u << 8) /* __HYPERVISOR_sched_op, SCHEDOP_block */
 #define KERNEL_HALF 0xffff800000000000ull
 
 const char *explained_name(const struct explained *row, char text[FAST_POINT_TEXT])
@@ -139,6 +140,8 @@ static void judge(struct explained *row, bool daemon, uint32_t min_share)
     row->verdict = "not handled";
     if (row->overflow)
         say(row, WHY_EVICTED);
+    else if (row->kind == RADON_SITE_HYPERCALL && row->number == SCHED_OP_BLOCK)
+        say(row, WHY_IDLE);
     else if (row->kind == RADON_SITE_HYPERCALL || row->kind == RADON_SITE_EMULATION)
         say(row, WHY_NOT_BOUNCED);
     else if (!row->point.kind)

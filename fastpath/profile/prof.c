@@ -62,11 +62,12 @@ void prof_stage(struct prof *p, struct candidate *c, enum stage stage)
 
 void prof_rest(struct prof *p, struct candidate *c, unsigned int failures)
 {
-    uint64_t ms = p->policy.retry_ms;
+    uint64_t ms = failures ? p->policy.retry_ms : p->policy.again_ms;
+    unsigned int times = failures ? c->failures + failures : c->retired;
 
     c->failures += failures;
     c->second_look = false;
-    for (unsigned int i = 1; i < c->failures && ms < LONGEST_REST_MS; i++)
+    for (unsigned int i = 1; i < times && ms < LONGEST_REST_MS; i++)
         ms *= 2;
     ms = ms < LONGEST_REST_MS ? ms : LONGEST_REST_MS;
     c->retry_at = c->failures >= p->policy.failures ? UINT64_MAX : p->now_ns + ms * 1000000;

@@ -39,6 +39,8 @@ struct candidate {
     uint64_t hot_ns;        /* when it was first found hot; 0 after it is active */
     uint64_t retry_at;      /* RESTING; UINT64_MAX: for good */
     unsigned int failures, disagreements;
+    unsigned int retired;   /* times, for no fault of its own, not long after it was made */
+    unsigned int hot_ticks; /* one after the other */
 
     uint32_t capture;       /* CAPTURING */
     bool second_look;       /* of an active handler */

@@ -11,6 +11,7 @@
 #define PAGE_FAULT_VECTOR 14u
 #define FADE 0.7 /* of what was before a tick counts in it */
 #define MIN_ROOM 64u
+#define HOT_TICKS 3u
 #define MANY 1024u /* candidates, before cold ones are forgotten */
 
 /* ------------------------------------------------------------------ candidates by point */
@@ -124,6 +125,11 @@ static uint64_t grown(uint64_t now, uint64_t before)
     return now >= before ? now - before : now;
 }
 
+bool rank_is_hot(const struct prof *p, const struct candidate *c)
+{
+    return c->share_ppm >= p->policy.min_share_ppm && c->samples >= p->policy.min_samples;
+}
+
 static void fade(struct prof *p, struct candidate *c, uint32_t period)
 {
     c->samples = c->samples * FADE + (double)grown(c->tick_samples, c->seen_samples);
@@ -132,6 +138,7 @@ static void fade(struct prof *p, struct candidate *c, uint32_t period)
     c->seen_cost = c->tick_cost;
     c->tick_samples = c->tick_cost = 0;
     c->share_ppm = p->cycles > 0 ? c->cost * 1e6 / p->cycles : 0;
+    c->hot_ticks = rank_is_hot(p, c) ? c->hot_ticks + 1 : 0;
     if (c->samples >= 1 && c->stage == STAGE_WAITING)
         c->entry_cycles = c->cost / (c->samples * period);
 }
@@ -183,11 +190,6 @@ bool rank_update(struct prof *p)
     return true;
 }
 
-bool rank_is_hot(const struct prof *p, const struct candidate *c)
-{
-    return c->share_ppm >= p->policy.min_share_ppm && c->samples >= p->policy.min_samples;
-}
-
 static bool excluded(const struct prof *p, const struct candidate *c)
 {
     char text[FAST_POINT_TEXT];
@@ -218,6 +220,9 @@ static bool may_begin(struct prof *p, struct candidate *c)
     if (c->stage == STAGE_RESTING && p->now_ns >= c->retry_at)
         prof_stage(p, c, STAGE_WAITING);
     if (c->stage != STAGE_WAITING || !rank_is_hot(p, c))
+        return false;
+    /* Addresses of programs that are over soon are not worth the wait for another run. */
+    if (c->point.kind == FAST_ATTACH_EXCEPTION && c->hot_ticks < HOT_TICKS)
         return false;
     if (excluded(p, c)) {
         prof_decide(p, DECIDED_refuse, c, WHY_EXCLUDED, "%s", "");

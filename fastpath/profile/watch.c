@@ -19,6 +19,7 @@ static uint64_t guard_passes(const struct radon_fast_info *h)
 }
 
 #define GAIN_HITS 4096u
+#define EARLY_NS 10000000000ull /* a handler that lives so long was worth making */
 
 /* Out of the hypervisor's list: nothing more can be learnt of it. */
 static void drop(struct prof *p, struct candidate *c)
@@ -45,6 +46,7 @@ static void rest_for_good(struct prof *p, struct candidate *c)
 static void retired(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
 {
     unsigned int reason = h->reason;
+    bool early = p->now_ns - c->since_ns < EARLY_NS;
 
     if (reason == RADON_FAST_DISAGREED) {
         keep_evidence(p, h);
@@ -53,6 +55,7 @@ static void retired(struct prof *p, struct candidate *c, const struct radon_fast
     prof_log(p, DECIDED_retire, c, "hypervisor", fast_reason_name(reason), h->id, "%s; %llu hits",
              fast_reason_text(reason), (unsigned long long)h->hits);
     drop(p, c);
+    c->retired = early ? c->retired + 1 : 1;
     if (reason == RADON_FAST_REMOVED || reason == RADON_FAST_REPLACED ||
         reason == RADON_FAST_BUDGET || c->disagreements >= p->policy.disagreements)
         rest_for_good(p, c);

@@ -383,13 +383,17 @@ static void test_disagreed(void **state)
 static void test_text_changed(void **state)
 {
     (void)state;
+    prof.policy.again_ms = 2000;
     make_active();
     retire(RADON_FAST_TEXT_CHANGED);
     assert_decided("retire", "hypervisor", "TEXT_CHANGED");
-    run(prof.policy.retry_ms / 2, GETPPID, 500000);
+    run(prof.policy.again_ms / 2, GETPPID, 500000);
     assert_int_equal(fake.installs, 1);
-    run(prof.policy.retry_ms, GETPPID, 500000);
+    run(prof.policy.again_ms + 600, GETPPID, 500000);
     assert_int_equal(fake.installs, 2);
+    retire(RADON_FAST_TEXT_CHANGED); /* again, soon: twice the wait */
+    assert_int_equal(prof.candidate[0].retry_at - prof.candidate[0].since_ns,
+                     2000000ull * prof.policy.again_ms);
 }
 
 static void test_removed_by_hand(void **state)
