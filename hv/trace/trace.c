@@ -184,12 +184,27 @@ static unsigned int hypercall_words(uint32_t words[TRACE_EXTRA_MAX], unsigned lo
     return n;
 }
 
-void trace_subcall(unsigned long op, const uint64_t args[6])
+/* To both rings, or to one that is to be looked at. */
+static __attribute__((noinline)) void subcall_slowly(unsigned int on, unsigned long op,
+                                                     const uint64_t args[6])
 {
     uint32_t words[TRACE_EXTRA_MAX];
     unsigned int n = hypercall_words(words, op, args);
 
-    trace_put(TRACE_EV_pv_subcall, TRC_PV_HYPERCALL_SUBCALL, words, n);
+    for (unsigned int which = 0; which < NR_TRACE_RINGS; which++)
+        if (on >> which & 1)
+            put_slowly(which, TRC_PV_HYPERCALL_SUBCALL, words, n, rdtsc(), current());
+}
+
+void trace_subcall(unsigned long op, const uint64_t args[6])
+{
+    unsigned int on = READ_ONCE(trace_on[TRACE_EV_pv_subcall]);
+    struct trace_ring *r = &this_cpu()->trace[on == TRACE_TO_OWN];
+
+    if (likely(on - 1 < 2 && op < NR_HYPERCALLS && r->cur < r->limit))
+        trace_subcall_put(op, args, r);
+    else
+        subcall_slowly(on, op, args);
 }
 
 void trace_iret(void)

@@ -60,23 +60,23 @@
 .endm
 
 /*
- * The arguments of a hypercall, from number i of n on, `at` being where in the record the next one goes and
- * `sizes` what has been found: one bit of two for each argument (public/trace.h).  What is expanded
- * is the whole tree of sizes, so that each way through it has its own end.
+ * The arguments of a hypercall, from number i of n on, `at` being where in the record the next one goes
+ * and `sizes` what has been found: one bit of two for each argument (public/trace.h).  What is
+ * expanded is the whole tree of sizes, so that each way through it has its own end, at `done`.
  */
-.macro TRACE_ARGS i, n, at, sizes
+.macro TRACE_ARGS i, n, at, sizes, head, done
     .if ((\i) == (\n)) || ((\at) == 12 + 4 * TRACE_EXTRA_MAX_)
-    TRACE_HYPERCALL_END (\at - 12) / 4, \sizes
+    TRACE_ARGS_END (\at - 12) / 4, \sizes, \head, \done
     .else
     TRACE_ARG_STORE (\i), (\at)
     cmpl    $0, (\at + 4)(%r11)
     jne     .Lwide\@
-    TRACE_ARGS (\i + 1), \n, (\at + 4), (\sizes | 1 << (20 + 2 * (\i)))
+    TRACE_ARGS (\i + 1), \n, (\at + 4), (\sizes | 1 << (20 + 2 * (\i))), \head, \done
 .Lwide\@:
     .if (\at) + 8 > 12 + 4 * TRACE_EXTRA_MAX_
-    TRACE_HYPERCALL_END (\at - 12) / 4, \sizes
+    TRACE_ARGS_END (\at - 12) / 4, \sizes, \head, \done
     .else
-    TRACE_ARGS (\i + 1), \n, (\at + 8), (\sizes | 2 << (20 + 2 * (\i)))
+    TRACE_ARGS (\i + 1), \n, (\at + 8), (\sizes | 2 << (20 + 2 * (\i))), \head, \done
     .endif
     .endif
 .endm
@@ -95,10 +95,30 @@
     .endif
 .endm
 
-.macro TRACE_HYPERCALL_END words, sizes
+.macro TRACE_ARGS_END words, sizes, head, done
     orl     $(\sizes), 12(%r11)
-    TRACE_PUBLISH HEAD_HYPERCALL, (\words)
-    jmp     .Ltraced_hypercall
+    TRACE_PUBLISH \head, (\words)
+    jmp     \done
+.endm
+
+/* The arguments of a hypercall that has eax of them (0 to 4). */
+.macro TRACE_ALL_ARGS head, done
+    cmp     $2, %eax
+    je      .Ltwo\@
+    ja      .Lmore\@
+    test    %eax, %eax
+    jne     .Lone\@
+    TRACE_ARGS 0, 0, 16, 0, \head, \done
+.Lone\@:
+    TRACE_ARGS 0, 1, 16, 0, \head, \done
+.Ltwo\@:
+    TRACE_ARGS 0, 2, 16, 0, \head, \done
+.Lmore\@:
+    cmp     $3, %eax
+    jne     .Lfour\@
+    TRACE_ARGS 0, 3, 16, 0, \head, \done
+.Lfour\@:
+    TRACE_ARGS 0, 4, 16, 0, \head, \done
 .endm
 
 /*
@@ -114,22 +134,7 @@
     mov     %eax, 12(%r11)
     add     trace_nr_args_at(%rip), %rax
     movzbl  (%rax), %eax
-    cmp     $2, %eax
-    je      .Lhypercall_args_2
-    ja      .Lhypercall_args_more
-    test    %eax, %eax
-    jne     .Lhypercall_args_1
-    TRACE_ARGS 0, 0, 16, 0
-.Lhypercall_args_1:
-    TRACE_ARGS 0, 1, 16, 0
-.Lhypercall_args_2:
-    TRACE_ARGS 0, 2, 16, 0
-.Lhypercall_args_more:
-    cmp     $3, %eax
-    jne     .Lhypercall_args_4
-    TRACE_ARGS 0, 3, 16, 0
-.Lhypercall_args_4:
-    TRACE_ARGS 0, 4, 16, 0
+    TRACE_ALL_ARGS HEAD_HYPERCALL, .Ltraced_hypercall
 .Ltraced_hypercall:
     TRACE_NEXT_RING TRACE_EV_pv_hypercall, 15, .Lhypercall_again
 .Lhypercall_untraced:

@@ -4,6 +4,7 @@
 #include "hv/lib.h"
 #include "hv/percpu.h"
 #include "hv/sched.h"
+#include "hv/entry.h"
 #include "hv/trace.h"
 
 #include "trace/rings.h"
@@ -26,6 +27,13 @@ bool trace_own_wants(const struct vcpu *v)
 {
     (void)v;
     return true;
+}
+
+/* Assembly (hv/x86/trace_subcall.S): here the general way does it. */
+void trace_subcall_put(uint64_t op, const uint64_t args[6], struct trace_ring *ring)
+{
+    ring->limit = NULL;
+    trace_subcall(op, args);
 }
 
 void evtchn_send_global_virq(struct domain *d, unsigned int virq)

@@ -25,6 +25,8 @@ void do_slow_iret(struct cpu_user_regs *regs);
  * r10 r9 r8 rax rcx rdx rsi rdi; any.
  */
 struct trace_ring;
+/* A multicall's entry, to a ring that has room (hv/x86/trace_subcall.S). */
+void trace_subcall_put(uint64_t op, const uint64_t args[6], struct trace_ring *ring);
 void trace_hypercall_slow(const uint64_t frame[9], const struct trace_ring *ring);
 void trace_record_slow(uint32_t head, const void *data, const struct trace_ring *ring);
 void do_syscall32(struct cpu_user_regs *regs);

@@ -323,6 +323,57 @@ static void other_events(void)
     check_eq(event_close((unsigned int)virq), 0);
 }
 
+/* What public/trace.h says the data of a hypercall with four arguments are; how many words. */
+static unsigned int expected(uint32_t words[7], uint32_t number, const uint64_t args[4])
+{
+    unsigned int n = 1;
+
+    words[0] = number;
+    for (unsigned int i = 0; i < 4; i++) {
+        bool wide = args[i] >> 32;
+
+        if (n + 1 + wide > 7)
+            break;
+        words[0] |= (wide ? 2u : 1u) << (20 + 2 * i);
+        words[n++] = (uint32_t)args[i];
+        if (wide)
+            words[n++] = (uint32_t)(args[i] >> 32);
+    }
+    return n;
+}
+
+/* Arguments of every size, in a hypercall and in a multicall's entry; to one ring and to both. */
+static void sizes_of_arguments(void)
+{
+    test_case("arguments of 32 and of 64 bits, wherever they stand");
+    want_nothing();
+    want(EV_pv_hypercall);
+    want(EV_pv_subcall);
+    for (unsigned int wide = 0; wide < 16; wide++) {
+        uint64_t args[4];
+        uint32_t words[7];
+        unsigned int n;
+        struct multicall_entry call = { .op = __HYPERVISOR_mmuext_op };
+
+        /* No operations at all: what the arguments are does not matter. */
+        for (unsigned int i = 0; i < 4; i++)
+            args[i] = (i == 1 ? 0 : 0x11110000u + i) | (uint64_t)(wide >> i & 1) << (40 + i);
+        memcpy(call.args, args, sizeof(args));
+        n = expected(words, __HYPERVISOR_mmuext_op, args);
+        start(RADON_TRACE_STREAM);
+        drain();
+        HC_4(__HYPERVISOR_mmuext_op, args[0], args[1], args[2], args[3]);
+        drain();
+        check_eq(memcmp(seen.words[EV_pv_hypercall], words, 4 * n), 0);
+        check_eq(seen.of[EV_pv_hypercall], 1);
+        hyp_multicall(&call, 1);
+        drain();
+        check_eq(memcmp(seen.words[EV_pv_subcall], words, 4 * n), 0);
+        check_eq(seen.of[EV_pv_subcall], 1);
+        start(RADON_TRACE_OFF);
+    }
+}
+
 static void filters(void)
 {
     test_case("other vCPUs alone: nothing of this one; then again");
@@ -543,6 +594,7 @@ void test_main(void)
     map_ring(PAGES);
     each_event();
     other_events();
+    sizes_of_arguments();
     filters();
     beside_xens();
     slow_reader();
