@@ -36,10 +36,8 @@ static void check_base(struct jit *j, unsigned int reg)
 
     if (j->checked & 1u << reg)
         return;
-    emit_mov(e, true, R11, j->map[reg]);
-    emit_reg_mem(e, true, 0x2b, R11, R12, offsetof(struct fast_run, guard));
-    emit_reg_mem(e, true, 0x3b, R11, R12, offsetof(struct fast_run, guard_bytes));
-    emit_reg_mem(e, true, 0x0f42, j->map[reg], R12, offsetof(struct fast_run, no_address));
+    emit_reg_mem(e, true, 0x3b, j->map[reg], R12, offsetof(struct fast_run, guard));
+    emit_reg_mem(e, true, 0x0f4c, j->map[reg], R12, offsetof(struct fast_run, no_address));
     j->checked |= (uint16_t)(1u << reg);
 }
 

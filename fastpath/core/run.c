@@ -103,7 +103,6 @@ void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast
     run->world = world;
     run->no_address = FAST_NO_ADDRESS;
     run->guard = FAST_GUARD;
-    run->guard_bytes = FAST_GUARD_BYTES;
 }
 
 bool fast_prove(struct fast_run *run)

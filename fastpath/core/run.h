@@ -55,9 +55,12 @@ struct fast_staged {
  * 256 to 271): no handler reads there. */
 #define FAST_HIDDEN_SHIFT 43u
 #define FAST_HIDDEN (0xffff800000000000ull >> FAST_HIDDEN_SHIFT)
-/* The same range and 2 GiB around it: a register outside may be used with any displacement. */
-#define FAST_GUARD (0xffff800000000000ull - (1ull << 31))
-#define FAST_GUARD_BYTES ((1ull << FAST_HIDDEN_SHIFT) + (1ull << 32))
+/*
+ * As a signed number, what is below this is the hypervisor's, or within 2 GiB of it, or not canonical
+ * (it is behind the range, and what lies before that is no address): a register that is not may
+ * be used with any displacement.
+ */
+#define FAST_GUARD (0xffff880000000000ull + (1ull << 31))
 
 struct fast_run;
 typedef uint64_t (*fast_helper_fn)(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3);
@@ -71,7 +74,7 @@ struct fast_run {
     const struct fast_env *env;
     void *world; /* handed to the environment */
     uint64_t no_address; /* FAST_NO_ADDRESS: what inlined loads put in place of one they may not use */
-    uint64_t guard, guard_bytes; /* FAST_GUARD, FAST_GUARD_BYTES */
+    uint64_t guard;      /* FAST_GUARD */
     struct fast_staged staged[FAST_MAX_STAGED];
     /* The interpreter alone fills these: */
     uint32_t at;   /* instruction whose helper is being called */
