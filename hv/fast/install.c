@@ -236,6 +236,8 @@ static int build(struct fast_handler *h, struct radon_fast_install *op, struct d
         rc = verify(h, op);
     if (rc || op->refusal || (op->flags & RADON_FAST_INSTALL_VERIFY_ONLY))
         return rc;
+    if (h->program.head.attach_kind == FAST_ATTACH_HYPERCALL)
+        return -XEN_EOPNOTSUPP; /* no hypercall looks for a handler */
     fd = fast_domain_get(d);
     if (!fd)
         return -XEN_ENOMEM;

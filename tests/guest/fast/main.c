@@ -273,6 +273,7 @@ static void exceptions(void)
 static void refusals(void)
 {
     static const struct fast_insn no_exit[] = { MOVI(0, 1) };
+    static const struct fast_insn no_load[] = { MOVI(0, 1), EXIT };
     static const struct fast_insn loop[] = { MOVI(0, 1), I(0x05, 0, 0, -2, 0), EXIT };
     static char text[512];
     struct radon_fast_install op = { .text = (uint64_t)text, .text_bytes = sizeof(text) };
@@ -302,6 +303,9 @@ static void refusals(void)
     check_eq(radon_op(RADON_FAST_INSTALL, &op), -XEN_EFAULT);
     op = (struct radon_fast_install){ .domain = 77, .bytes = 72, .program = (uint64_t)p };
     check_eq(radon_op(RADON_FAST_INSTALL, &op), -XEN_ESRCH);
+
+    test_case("no handlers of hypercalls");
+    check_eq(install(make_program(FAST_ATTACH_HYPERCALL, 17, 0, no_load, 2), 0), -XEN_EOPNOTSUPP);
 
     test_case("verified only: accepted, not installed");
     op = (struct radon_fast_install){ .flags = RADON_FAST_INSTALL_VERIFY_ONLY };
