@@ -249,13 +249,12 @@ static bool push_user(struct collector *c, struct building *b, const struct coll
                       uint64_t ip, bool is_return)
 {
     struct symbol_hit hit;
+    char file[128];
 
     if (!user_symbols_lookup(c->users, pid_of(s), comm_of(s), ip - is_return, &hit))
         return false;
-    if (*hit.name)
-        push(c, b, FRAME_USER, hit.name, hit.module);
-    else
-        push_address(c, b, FRAME_USER, hit.offset, hit.module);
+    snprintf(file, sizeof(file), "[%s]", hit.module); /* one frame for all that has no name there */
+    push(c, b, FRAME_USER, *hit.name ? hit.name : file, hit.module);
     return true;
 }
 

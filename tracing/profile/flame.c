@@ -170,6 +170,7 @@ static void put_legend(const struct drawing *d)
 static void put_head(const struct drawing *d)
 {
     FILE *f = d->f;
+    char title[106];
 
     fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
             "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"%.0f\" height=\"%.0f\" "
@@ -185,7 +186,8 @@ static void put_head(const struct drawing *d)
         fprintf(f, ".kind-%c rect { fill: %s; }\n", frame_letters[kind], kind_colours[kind]);
     fprintf(f, "</style>\n<rect width=\"%.0f\" height=\"%.0f\" fill=\"#fff\"/>\n"
             "<text class=\"title\" x=\"%.0f\" y=\"20\">", WIDTH, d->height, MARGIN);
-    put_xml(d->how->title, f);
+    snprintf(title, sizeof(title), "%s", d->how->title); /* as much as has room */
+    put_xml(title, f);
     fprintf(f, "</text>\n<text class=\"sub\" x=\"%.0f\" y=\"37\">", MARGIN);
     put_xml(d->how->subtitle, f);
     fputs("</text>\n", f);
