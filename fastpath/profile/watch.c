@@ -74,6 +74,15 @@ static void vanished(struct prof *p, struct candidate *c)
 
 /* ------------------------------------------------------------------ shadow */
 
+/* Comparing costs much more than a run: one that passes nearly always is not worth it. */
+static bool hardly_hits(const struct prof *p, const struct radon_fast_info *h)
+{
+    uint64_t compared = h->agreed + h->disagreed + h->voided, passes = guard_passes(h);
+
+    return compared + passes >= p->policy.judge_runs &&
+           compared * 100 < (compared + passes) * p->policy.hit_percent;
+}
+
 static void in_shadow(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
 {
     if (h->state == RADON_FAST_ACTIVE) {
@@ -85,6 +94,13 @@ static void in_shadow(struct prof *p, struct candidate *c, const struct radon_fa
         c->first_hits = h->hits;
         c->first_cycles = h->cycles;
         prof_stage(p, c, STAGE_ACTIVE);
+        return;
+    }
+    if (hardly_hits(p, h)) {
+        prof_decide(p, DECIDED_retire, c, WHY_LOW_HITS, "%llu of its runs passed, %llu agreed",
+                    (unsigned long long)guard_passes(h), (unsigned long long)h->agreed);
+        drop(p, c);
+        prof_rest(p, c, 2);
         return;
     }
     /* One that is asked for no longer may wait. */

@@ -414,6 +414,20 @@ static void test_no_agreement(void **state)
     assert_int_equal(fake.handlers, 0);
 }
 
+static void test_hardly_hits_in_shadow(void **state)
+{
+    (void)state;
+    run(600, GETPPID, 500000);
+    only_handler()->agreed = 60;
+    only_handler()->passes[RADON_FAST_PASS_CHOSEN] = 230;
+    tick();
+    assert_int_equal(only_handler()->state, RADON_FAST_SHADOW);
+    only_handler()->passes[RADON_FAST_PASS_CHOSEN] = 260;
+    tick();
+    assert_decided("retire", "policy", "LOW_HITS");
+    assert_int_equal(fake.handlers, 0);
+}
+
 static void test_passes_too_often(void **state)
 {
     struct radon_fast_info *h;
@@ -611,7 +625,7 @@ int main(void)
         TEST(test_excluded), TEST(test_switched_off), TEST(test_dry_run), TEST(test_disagreed),
         TEST(test_text_changed), TEST(test_removed_by_hand), TEST(test_no_agreement),
         TEST(test_passes_too_often), TEST(test_passes_for_events_are_nobodys_fault),
-        TEST(test_never_hits), TEST(test_next_daemon_adopts), TEST(test_many_addresses), TEST(test_no_gain), TEST(test_no_path_more), TEST(test_explain),
+        TEST(test_never_hits), TEST(test_next_daemon_adopts), TEST(test_many_addresses), TEST(test_no_gain), TEST(test_hardly_hits_in_shadow), TEST(test_no_path_more), TEST(test_explain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
