@@ -7,11 +7,13 @@
  * what is refused changes nothing; what a handler rests on retires it when it changes.
  * Varied: registers, guest memory of all kinds, flags, limits, states, what happens meanwhile.
  * Checked: where user mode goes on, every register, memory, counters, states and reasons.
+ * ktest-run: smp 2
  */
 #include "capture.h"
 #include "event.h"
 #include "pages.h"
 #include "prog.h"
+#include "smp.h"
 #include "snippet.h"
 
 const char ktest_name[] = "fast";
@@ -455,6 +457,41 @@ static void guest_state(void)
     check_retired(id, RADON_FAST_GUEST_STATE);
 }
 
+/* Rule 10 across vCPUs: the other one takes the page away while this one uses the handler. */
+static uint64_t *watched_page;
+
+static long make_writable(void)
+{
+    return page_writable(watched_page);
+}
+
+static void vcpus(void)
+{
+    long id;
+
+    test_case("rule 16: a vCPU comes online");
+    check_eq(hyp_vcpu_op(VCPUOP_initialise, 1, smp_context(1, smp_worker)), 0);
+    id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE);
+    check_hit(call_regs(0, 0), cell);
+    check_eq(hyp_vcpu_op(VCPUOP_up, 1, 0), 0);
+    check_retired(id, RADON_FAST_VCPUS);
+
+    test_case("rule 10: another vCPU makes a watched page writable");
+    watched_page = page_alloc();
+    ktest_require(page_readonly(watched_page) == 0);
+    id = install_watching(watched_page, 0);
+    check_hit(call_regs(0, 0), cell);
+    smp_run(1, make_writable);
+    check_eq(smp_wait(1), 0);
+    check_retired(id, RADON_FAST_TEXT_CHANGED);
+
+    test_case("rule 16: a vCPU goes offline");
+    id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE);
+    check_hit(call_regs(0, 0), cell);
+    check_eq(hyp_vcpu_op(VCPUOP_down, 1, 0), 0);
+    check_retired(id, RADON_FAST_VCPUS);
+}
+
 void test_main(void)
 {
     user_mode_init();
@@ -474,5 +511,6 @@ void test_main(void)
     guest_state();
     capture_tests();
     shadow_tests();
+    vcpus();
     moved_vcpu_info();
 }
