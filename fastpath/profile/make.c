@@ -142,6 +142,7 @@ void make_handler(struct prof *p, struct candidate *c)
         if (p->kernel->refresh)
             p->kernel->refresh(p->kernel->arg);
         in.ro_read = p->kernel->ro_read;
+        in.live = true;
         in.symbol = p->kernel->symbol;
         in.ro_arg = in.symbol_arg = p->kernel->arg;
         in.vcpu_info = p->kernel->vcpu_info;
