@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for the code of handlers, never writable and executable at once: 2 MiB of RAM that even the
+ * Memory for the code of handlers, never writable and executable at once: 1 MiB of RAM that even the
  * direct map shows read-only.  A piece is mapped executable at its place in the pool, or, while it is
  * written, at its place in a second window instead.
  */
@@ -11,7 +11,7 @@
 
 #include "fast_int.h"
 
-#define POOL_ORDER 9u
+#define POOL_ORDER 8u
 #define POOL_PAGES (1u << POOL_ORDER)
 #define POOL_BYTES ((uint64_t)POOL_PAGES * PAGE_SIZE)
 

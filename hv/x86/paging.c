@@ -92,8 +92,20 @@ static uint64_t *table_alloc(void)
     return table;
 }
 
+/* A 2 MiB page becomes 512 of 4 KiB, so that some of them can be mapped otherwise. */
+static void split(uint64_t *entry)
+{
+    uint64_t *table = table_alloc(), first = *entry & ~(uint64_t)PTE_PS;
+
+    for (unsigned int i = 0; i < 512; i++)
+        table[i] = first + i * PAGE_SIZE;
+    WRITE_ONCE(*entry, virt_to_paddr(table) | PTE_P | PTE_RW | PTE_A | PTE_D | (first & PTE_U));
+}
+
 static uint64_t *next_level(uint64_t *entry, uint64_t user)
 {
+    if (*entry & PTE_PS)
+        split(entry);
     if (!(*entry & PTE_P))
         *entry = virt_to_paddr(table_alloc()) | PTE_P | PTE_RW | PTE_A | PTE_D | user;
     return paddr_to_virt(*entry & PTE_ADDR_MASK);
