@@ -36,7 +36,7 @@ uint32_t fast_jit_size(const struct fast_program *program, struct jit_space *spa
  * The same for where the guest's addresses can be used as they are (the hypervisor, with the guest
  * kernel's tables loaded): loads, staging of stores and the time stamp are inlined; run->env is asked
  * for the loads behind a staged store alone, which must see it.  An address of the hypervisor's
- * (FAST_HIDDEN) becomes FAST_NO_ADDRESS, without a branch that could be run past.  Who catches a fault
+ * (FAST_GUARD) becomes FAST_NO_ADDRESS, without a branch that could be run past.  Who catches a fault
  * in the code continues at space->fault with all registers as they are.
  */
 uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_space *space);

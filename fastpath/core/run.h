@@ -51,12 +51,9 @@ struct fast_staged {
 
 /* Not canonical: an access there faults. */
 #define FAST_NO_ADDRESS (1ull << 63)
-/* Addresses with this number above bit 43 are the hypervisor's (public/arch-x86/xen-x86_64.h, L4 slots
- * 256 to 271): no handler reads there. */
-#define FAST_HIDDEN_SHIFT 43u
-#define FAST_HIDDEN (0xffff800000000000ull >> FAST_HIDDEN_SHIFT)
 /*
- * As a signed number, what is below this is the hypervisor's, or within 2 GiB of it, or not canonical
+ * As a signed number, what is below this is the hypervisor's (public/arch-x86/xen-x86_64.h, L4 slots 256
+ * to 271), or within 2 GiB of it, or not canonical
  * (it is behind the range, and what lies before that is no address): a register that is not may
  * be used with any displacement.
  */

@@ -68,12 +68,10 @@ static void capture_free(struct capture *c)
 void capture_refresh(struct vcpu *v)
 {
     const struct capture *c = v->domain->fast ? v->domain->fast->capture : NULL;
-    uint8_t *byte = (uint8_t *)&v->hot->flags + 3, step = (uint8_t)(HOT_STEP >> 24);
 
-    if ((c && c->running) || (v->fast && (v->fast->stepping || v->fast->shadow_busy)))
-        __atomic_or_fetch(byte, step, __ATOMIC_SEQ_CST);
-    else
-        __atomic_and_fetch(byte, (uint8_t)~step, __ATOMIC_SEQ_CST);
+    hot_set_instrumented(v->hot, HOT_STEP,
+                         (c && c->running) ||
+                             (v->fast && (v->fast->stepping || v->fast->shadow_busy)));
 }
 
 static void refresh_all(struct domain *d)

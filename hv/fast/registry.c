@@ -84,19 +84,15 @@ static void refresh_map(struct vcpu_hot *h, const struct fast_domain *fd)
 void fast_refresh(struct vcpu *v)
 {
     const struct fast_domain *fd = v->domain->fast;
-    uint8_t *byte = (uint8_t *)&v->hot->flags + 3, on = 0;
-    const uint8_t all = (HOT_FAST | HOT_FAST_TRAP | HOT_FAST_HYPERCALL) >> 24;
 
     if (!fd)
         return;
     v->hot->fast_syscalls = (void *)fd->syscalls;
     refresh_map(v->hot, fd);
     fast_vcpu_runs(v);
-    on |= fd->nr_syscalls ? HOT_FAST >> 24 : 0;
-    on |= fd->nr_traps ? HOT_FAST_TRAP >> 24 : 0;
-    on |= fd->nr_hypercalls ? HOT_FAST_HYPERCALL >> 24 : 0;
-    __atomic_or_fetch(byte, on, __ATOMIC_SEQ_CST);
-    __atomic_and_fetch(byte, (uint8_t)(on | ~all), __ATOMIC_SEQ_CST);
+    hot_set_instrumented(v->hot, HOT_FAST, fd->nr_syscalls);
+    hot_set_instrumented(v->hot, HOT_FAST_TRAP, fd->nr_traps);
+    hot_set_instrumented(v->hot, HOT_FAST_HYPERCALL, fd->nr_hypercalls);
 }
 
 static void refresh_all(struct fast_domain *fd)

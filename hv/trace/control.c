@@ -77,12 +77,7 @@ static bool entries_recorded(const struct vcpu *v)
 
 static void choose_paths(struct vcpu *v)
 {
-    uint8_t *byte = (uint8_t *)&v->hot->flags + 3;
-
-    if (entries_recorded(v))
-        __atomic_or_fetch(byte, HOT_TRACE >> 24, __ATOMIC_RELAXED);
-    else
-        __atomic_and_fetch(byte, (uint8_t) ~(HOT_TRACE >> 24), __ATOMIC_RELAXED);
+    hot_set_instrumented(v->hot, HOT_TRACE, entries_recorded(v));
 }
 
 void trace_choose_paths(struct vcpu *v)

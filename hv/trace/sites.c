@@ -185,15 +185,10 @@ static uint64_t key_of(enum radon_site_kind kind, uint32_t number)
     return number | (uint64_t)kind << 32 | (uint64_t)current()->domain->id << 48;
 }
 
-static void flag_set(struct vcpu_hot *h, uint32_t flag)
-{
-    __atomic_or_fetch((uint8_t *)&h->flags + 3, (uint8_t)(flag >> 24), __ATOMIC_RELAXED);
-}
-
 static void flag_clear(struct vcpu_hot *h, uint32_t flag)
 {
     if (h->flags & flag)
-        __atomic_and_fetch((uint8_t *)&h->flags + 3, (uint8_t) ~(flag >> 24), __ATOMIC_RELAXED);
+        hot_set_instrumented(h, flag, false);
 }
 
 void sites_open(enum radon_site_kind kind, uint32_t number, uint64_t address)
@@ -204,7 +199,7 @@ void sites_open(enum radon_site_kind kind, uint32_t number, uint64_t address)
     h->site_address = address;
     h->site_entry = rdtsc();
     if (!(h->flags & HOT_SITES_EXACT))
-        flag_set(h, HOT_SITES_OPEN);
+        hot_set_instrumented(h, HOT_SITES_OPEN, true);
 }
 
 void sites_label(enum radon_site_kind kind, uint32_t number)
@@ -228,7 +223,7 @@ void sites_bounced(void)
     h->bounce_entry = h->site_entry;
     h->bounce_cost = 0;
     if (!(h->flags & HOT_SITES_EXACT))
-        flag_set(h, HOT_SITES_BOUNCE);
+        hot_set_instrumented(h, HOT_SITES_BOUNCE, true);
 }
 
 void sites_close(void)

@@ -45,15 +45,11 @@ static uint32_t mode = RADON_SITES_SAMPLED, period = DEFAULT_PERIOD;
 static void apply_to(struct vcpu *v)
 {
     struct vcpu_hot *h = v->hot;
-    uint8_t *byte = (uint8_t *)&h->flags + 3;
 
     h->site_period = mode == RADON_SITES_SAMPLED ? period : ~0u;
     h->site_countdown = h->site_period;
     h->site_entry = rdtsc(); /* for the call that it is in */
-    if (mode == RADON_SITES_EXACT)
-        __atomic_or_fetch(byte, HOT_SITES_EXACT >> 24, __ATOMIC_RELAXED);
-    else
-        __atomic_and_fetch(byte, (uint8_t) ~(HOT_SITES_EXACT >> 24), __ATOMIC_RELAXED);
+    hot_set_instrumented(h, HOT_SITES_EXACT, mode == RADON_SITES_EXACT);
 }
 
 void sites_init_vcpu(struct vcpu *v)

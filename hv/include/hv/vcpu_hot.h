@@ -87,6 +87,17 @@ static inline void hot_clear_odd(struct vcpu_hot *h, uint32_t odd)
     __atomic_and_fetch((uint8_t *)&h->flags + 2, (uint8_t) ~(odd >> 16), __ATOMIC_RELAXED);
 }
 
+/* HOT_* of byte 3, from anywhere: on or off, each on its own. */
+static inline void hot_set_instrumented(struct vcpu_hot *h, uint32_t flags, bool on)
+{
+    uint8_t *byte = (uint8_t *)&h->flags + 3, bits = (uint8_t)(flags >> 24);
+
+    if (on)
+        __atomic_or_fetch(byte, bits, __ATOMIC_SEQ_CST);
+    else
+        __atomic_and_fetch(byte, (uint8_t)~bits, __ATOMIC_SEQ_CST);
+}
+
 _Static_assert(sizeof(struct vcpu_hot) % 16 == 0, "frames below stay aligned");
 
 static inline struct vcpu_hot *hot(void)
