@@ -103,6 +103,7 @@ void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast
     run->world = world;
     run->no_address = FAST_NO_ADDRESS;
     run->guard = FAST_GUARD;
+    run->user_end = FAST_USER_END;
 }
 
 bool fast_prove(struct fast_run *run)
@@ -146,7 +147,7 @@ const char *fast_stop_name(enum fast_stop stop)
     static const char *const names[FAST_NR_STOPS] = {
         [FAST_STOP_NONE] = "none",     [FAST_STOP_LOAD] = "load", [FAST_STOP_STORE] = "store",
         [FAST_STOP_PT] = "pt",         [FAST_STOP_FULL] = "full", [FAST_STOP_BUDGET] = "budget",
-        [FAST_STOP_ESCAPE] = "escape",
+        [FAST_STOP_ESCAPE] = "escape", [FAST_STOP_UNTAKEN] = "untaken",
     };
     return (unsigned int)stop < FAST_NR_STOPS ? names[stop] : "unknown";
 }

@@ -191,9 +191,18 @@ static void call(struct maker *m, unsigned int number)
         put(m, 0xbf, r, draw_below(m->d, 2) ? 0 : m->ctx == 9 ? 8 : 9, 0, 0);
 }
 
+static void guest_access(struct maker *m)
+{
+    unsigned int code = size_code[draw_below(m->d, 4)], half = draw_below(m->d, 3);
+    int32_t away = (int32_t)draw_number(m->d);
+
+    put(m, (draw_below(m->d, 2) ? 0x21 : 0x23) | code, scalar(m), scalar(m), (int)half,
+        half == ISA_USER ? away & INT32_MAX : away);
+}
+
 static void item(struct maker *m, unsigned int index, unsigned int items)
 {
-    unsigned int kind = draw_below(m->d, 16);
+    unsigned int kind = draw_below(m->d, 17);
 
     if (kind < 7)
         alu(m);
@@ -201,6 +210,8 @@ static void item(struct maker *m, unsigned int index, unsigned int items)
         branch(m, index, items);
     else if (kind < 14)
         memory(m);
+    else if (kind == 16)
+        guest_access(m);
     else if (draw_below(m->d, 8))
         call(m, draw_below(m->d, 9) < 8 ? 1 + draw_below(m->d, 8) : FAST_HELPER_tsc);
     else { /* leaves early */
