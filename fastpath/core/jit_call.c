@@ -22,6 +22,7 @@ static bool call(fast_code code, struct fast_run *run, uint64_t *rax)
     __asm__ volatile("mov %%rsp, %%rbx\n"
                      "sub $128, %%rsp\n"
                      "and $-16, %%rsp\n"
+                     "sub $8, %%rsp\n"
                      "call *%%rax\n"
                      "setc %1\n"
                      "mov %%rbx, %%rsp\n"

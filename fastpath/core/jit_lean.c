@@ -135,6 +135,15 @@ static void look_at(const struct jit *j, unsigned int i, const struct isa_insn *
         p->regs |= 0x7; /* arguments and the result */
 }
 
+static unsigned int count_bits(unsigned int set)
+{
+    unsigned int n = 0;
+
+    for (; set; set &= set - 1)
+        n++;
+    return n;
+}
+
 static bool assign(struct jit *j, const struct plan *p)
 {
     unsigned int next = 0;
@@ -161,8 +170,8 @@ static bool assign(struct jit *j, const struct plan *p)
         j->keep |= 1u << RDX;
     j->calls = p->loads_behind;
     j->stack = ((uint32_t)-p->deepest + 7) & ~7u;
-    /* 8 for the return address: helpers want the stack aligned. */
-    if (j->calls && (8 + 8 * (uint32_t)__builtin_popcount(j->keep) + j->stack) % 16)
+    /* Helpers want the stack aligned, as it is at the entry. */
+    if (j->calls && (8 * count_bits(j->keep) + j->stack) % 16)
         j->stack += 8;
     return true;
 }
@@ -200,7 +209,7 @@ void jit_lean_enter(struct jit *j)
 /* Where a register was saved, from rsp. */
 static int32_t saved_at(const struct jit *j, unsigned int reg)
 {
-    unsigned int above = (unsigned int)__builtin_popcount(j->keep >> (reg + 1));
+    unsigned int above = count_bits(j->keep >> (reg + 1));
 
     return (int32_t)(j->stack + 8 * above);
 }
@@ -418,7 +427,7 @@ void jit_lean_leave(struct jit *j)
     set_field(j, offsetof(struct fast_run, stop), FAST_STOP_NONE);
     j->space->stopped = e->used;
     put_back(j);
-    emit_mov_imm(e, RAX, j->program->head.attach_number);
+    emit_mov_imm(e, RAX, j->space->tag);
     emit_byte(e, 0xf9); /* stc */
     emit_byte(e, 0xc3);
 }

@@ -36,6 +36,7 @@ struct jit_space {
     uint32_t fault;   /* guest_memory: where a load that faulted goes on; else 0 */
     uint32_t slow[4]; /* lean: loads of 1, 2, 4, 8 bytes by the helper; else 0 */
     unsigned int shuffle;
+    uint64_t tag;
     bool guest_memory;
     bool lean;
 };
@@ -62,13 +63,13 @@ uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_spac
  * is none of that kind (it reads more of the context than rax, the arguments, kernel_gs and
  * kernel_sp, or writes more than rax, or its stores on ways that meet are not the same).
  *
- * In: rcx = the run; rdi rsi rdx r10 r8 r9 = the arguments; stack 16-aligned before the call.
- * Out: carry clear: all is done and rax is the context's; carry set: rax is the system call's
- * number, and run->stop says why: FAST_STOP_UNTAKEN, the stores staged are still to be taken, with
- * run->result as rax; else PASS.  Changed: rax, flags.  A fault continues at space->fault, as
- * above.
+ * In: rcx = the run; rdi rsi rdx r10 r8 r9 = the arguments; stack 16-aligned behind the return address.
+ * Out: carry clear: all is done and rax is the context's; carry set: rax is `tag`, and run->stop says why:
+ * FAST_STOP_UNTAKEN, the stores staged are still to be taken, with run->result as rax; else PASS.
+ * Changed: rax, flags.  A fault continues at space->fault, as above.
  */
-uint32_t fast_jit_size_lean(const struct fast_program *program, struct jit_space *space);
+uint32_t fast_jit_size_lean(const struct fast_program *program, struct jit_space *space,
+                            uint64_t tag);
 
 /*
  * Calls lean code from C, with the context in place of registers: r0.  rax is in the context then,

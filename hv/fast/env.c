@@ -70,6 +70,8 @@ static bool env_load(void *world, uint64_t address, unsigned int size, uint64_t 
 
 /* ------------------------------------------------------------------ stores */
 
+#define NO_PAGE 8u /* a tag that none is compared with: bits 3 to 11 are masked out there */
+
 #define LEAF_BITS (PTE_P | PTE_RW | PTE_U | PTE_A | PTE_D)
 #define UPPER_BITS (PTE_P | PTE_RW | PTE_U)
 
@@ -138,31 +140,27 @@ static inline void *store_target(const struct vcpu *v, uint64_t address, unsigne
 }
 
 /*
- * store_target() for addresses of the guest kernel, remembered by page.  Not for user memory, whose
- * dirty bits the guest clears while it stays writable; nor where a vcpu_info is in the page.
+ * store_target() for addresses of the guest kernel, remembered by page: lean code looks there first.  Not for
+ * user memory, whose dirty bits the guest clears while it stays writable; nor where a vcpu_info is in the
+ * page.  Before the count of writable mappings that went away is said to be up to date, what was
+ * remembered under an older one goes.
  */
-static __attribute__((noinline)) void *find_target(struct fast_world *w, uint64_t address,
-                                                   unsigned int size)
+static void *find_target(struct fast_run *run, struct fast_world *w, uint64_t address,
+                         unsigned int size)
 {
-    struct fast_page *p = &w->pages[address >> PAGE_SHIFT & (FAST_CACHED - 1)];
     uint64_t offset = address & (PAGE_SIZE - 1), gone = READ_ONCE(mm_writable_gone);
-    void *to = store_target(w->v, address, size);
+    void *to;
 
+    if (run->gone != gone) {
+        for (unsigned int i = 0; i < FAST_PAGES; i++)
+            run->page[i].tag = NO_PAGE;
+        run->gone = gone;
+    }
+    to = store_target(w->v, address, size);
     if (to && (int64_t)address < 0 && !(virt_to_page(to)->state & PGS_VCPU_INFO))
-        *p = (struct fast_page){ address - offset, w->v->hot->kernel_cr3, gone,
-                                 (char *)to - offset };
+        run->page[address >> PAGE_SHIFT & (FAST_PAGES - 1)] =
+            (struct fast_page){ address - offset, (uint64_t)to - address };
     return to;
-}
-
-static inline void *cached_target(struct fast_world *w, uint64_t address, unsigned int size)
-{
-    const struct fast_page *p = &w->pages[address >> PAGE_SHIFT & (FAST_CACHED - 1)];
-    uint64_t offset = address - p->page;
-
-    if (likely(offset <= PAGE_SIZE - size && p->gone == READ_ONCE(mm_writable_gone) &&
-               p->cr3 == w->v->hot->kernel_cr3))
-        return p->at + offset;
-    return find_target(w, address, size);
 }
 
 static inline void put(void *to, unsigned int size, uint64_t value)
@@ -194,12 +192,13 @@ static bool env_may_store(void *world, uint64_t address, unsigned int size)
     return true;
 }
 
-static __attribute__((noinline)) bool take_many(struct fast_run *run, struct fast_world *w)
+/* fast_prove() and fast_commit() at once, for a run that has staged stores alone. */
+bool fast_take_stores(struct fast_run *run, struct fast_world *w)
 {
     uint32_t n = run->nr_staged;
 
     for (uint32_t i = 0; i < n; i++) {
-        w->proved[i] = cached_target(w, run->staged[i].address, run->staged[i].size);
+        w->proved[i] = find_target(run, w, run->staged[i].address, run->staged[i].size);
         if (unlikely(!w->proved[i])) {
             run->stop = FAST_STOP_STORE;
             return false;
@@ -207,22 +206,6 @@ static __attribute__((noinline)) bool take_many(struct fast_run *run, struct fas
     }
     for (uint32_t i = 0; i < n; i++)
         put(w->proved[i], run->staged[i].size, run->staged[i].value);
-    return true;
-}
-
-/* fast_prove() and fast_commit() at once, for a run that has staged stores alone. */
-bool fast_take_stores(struct fast_run *run, struct fast_world *w)
-{
-    void *to;
-
-    if (run->nr_staged != 1)
-        return take_many(run, w);
-    to = cached_target(w, run->staged[0].address, run->staged[0].size);
-    if (unlikely(!to)) {
-        run->stop = FAST_STOP_STORE;
-        return false;
-    }
-    put(to, run->staged[0].size, run->staged[0].value);
     return true;
 }
 

@@ -27,8 +27,10 @@
 #define FAST_TIMED 499u   /* one run in so many is timed; prime */
 #define FAST_ORACLE 2u   /* of those, one in so many of a handler that agreed its way up is compared */
 
-/* What one CPU counts of a handler. */
+/* What one CPU counts of a handler; and what hv/x86/fast_entry.S needs of it. */
 struct fast_counts {
+    fast_code code;
+    uint32_t left;               /* runs up to the next one that is timed */
     uint64_t hits, cycles;
     uint64_t passes[RADON_FAST_NR_PASSES];
 };
@@ -39,9 +41,9 @@ struct fast_watched {
 };
 
 struct fast_handler {
-    fast_code code;              /* first: hv/x86/fast_entry.S */
+    fast_code code;
+    bool lean;                   /* it is lean code */
     uint32_t state;              /* enum radon_fast_state */
-    uint32_t left;               /* runs up to the next one that is timed; roughly, where CPUs race */
     uint32_t timed;              /* of those, so far */
     bool oracle;                 /* active: some of the timed ones are compared */
     struct fast_counts *counts;  /* of each CPU */
@@ -66,8 +68,8 @@ struct fast_handler {
 };
 
 struct fast_domain {
-    struct fast_handler *syscalls[FAST_MAX_SYSCALL + 1]; /* first: hot->fast_syscalls */
-    struct fast_handler *lean[FAST_MAX_SYSCALL + 1]; /* those that hv/x86/fast_entry.S may run */
+    struct fast_handler *syscalls[FAST_MAX_SYSCALL + 1];
+    struct fast_counts **lean;   /* of each CPU, by system call: those that hv/x86/fast_entry.S may run */
     struct fast_handler *hypercalls[FAST_MAX_HYPERCALL + 1];
     struct fast_handler *traps[RADON_FAST_MAX_HANDLERS];
     uint32_t nr_syscalls, nr_hypercalls, nr_traps; /* published ones */
@@ -79,20 +81,11 @@ struct fast_domain {
     struct capture *capture;     /* capture.c */
 };
 
-/* Pages of the guest kernel's that stores went to of late; valid as mm_writable_gone says. */
-#define FAST_CACHED 8u
-struct fast_page {
-    uint64_t page; /* virtual address */
-    uint64_t cr3, gone;
-    char *at;      /* in the direct map */
-};
-
 /* Where a handler runs, on its CPU: struct fast_env's world. */
 struct fast_world {
     struct vcpu *v;
     uint32_t nr_proved;
     void *proved[FAST_MAX_STAGED]; /* in the direct map, in the order of the staged stores */
-    struct fast_page pages[FAST_CACHED];
 };
 
 /* A CPU's work memory. */
@@ -100,7 +93,6 @@ struct fast_cpu {
     struct fast_run run;
     struct fast_ctx ctx;
     struct fast_world world;
-    struct fast_handler *lean;   /* that fast_entry.S runs, or ran last */
 };
 
 extern const struct fast_env fast_env;
@@ -184,13 +176,20 @@ uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *
 
 /* ------------------------------------------------------------------ lean.c */
 
-/* Work memory for every CPU, ready for fast_entry.S; false without memory. */
-bool fast_lean_init(void);
+/* Work memory for every CPU, and fd's tables, ready for fast_entry.S; false without memory. */
+bool fast_lean_init(struct fast_domain *fd);
+void fast_lean_free(struct fast_domain *fd);
 struct fast_cpu *fast_work_of(unsigned int cpu);
 /*
  * h's state changed: from now on fast_entry.S runs it, or not: if it is active, and what it reads and
  * writes is what is there.  fd->lock is held.
  */
 void fast_lean_update(struct fast_handler *h);
+/* It is unpublished: fast_entry.S finds it no more. */
+void fast_lean_forget(struct fast_handler *h);
+/* Lean code from C, on the context of the current vCPU (w->world.v): r0. */
+uint64_t fast_run_lean(struct fast_handler *h, struct fast_cpu *w);
+/* Where v's CPU has what fast_entry.S works with. */
+void fast_find_work(struct vcpu *v);
 
 #endif

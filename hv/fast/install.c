@@ -10,7 +10,7 @@
 
 #define MAX_BYTES (sizeof(struct fast_header) + FAST_MAX_INSNS * sizeof(struct fast_insn))
 #define VERIFY_ORDER 5u /* struct verify_space, struct fast_verdict, text */
-#define JIT_ORDER 3u
+#define JIT_ORDER 5u
 #define TEXT_BYTES 2048u
 
 static spinlock_t installing; /* one at a time: the writable view of the code */
@@ -89,7 +89,10 @@ static int make_code(struct fast_handler *h)
 
     if (!space)
         return rc;
-    h->code_bytes = fast_jit_size_guest(&h->program, space);
+    h->code_bytes = fast_jit_size_lean(&h->program, space, (uint64_t)h);
+    h->lean = h->code_bytes != 0;
+    if (!h->lean)
+        h->code_bytes = fast_jit_size_guest(&h->program, space);
     spin_lock(&installing);
     h->code_at = h->code_bytes ? code_alloc(h, h->code_bytes) : 0;
     if (h->code_at) {

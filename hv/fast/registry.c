@@ -58,12 +58,17 @@ struct fast_domain *fast_domain_get(struct domain *d)
             return NULL;
     if (fd)
         return fd;
-    fd = fast_lean_init() ? hv_alloc(sizeof(*fd)) : NULL;
+    fd = hv_alloc(sizeof(*fd));
+    if (fd && !fast_lean_init(fd)) {
+        hv_free(fd, sizeof(*fd));
+        fd = NULL;
+    }
     if (!fd)
         return NULL;
     fd->domain = d;
     if (__atomic_compare_exchange_n(&d->fast, &none, fd, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return fd;
+    fast_lean_free(fd);
     hv_free(fd, sizeof(*fd));
     return none;
 }
@@ -87,9 +92,8 @@ void fast_refresh(struct vcpu *v)
 
     if (!fd)
         return;
-    v->hot->fast_syscalls = (void *)fd->syscalls;
     refresh_map(v->hot, fd);
-    fast_vcpu_runs(v);
+    fast_find_work(v);
     hot_set_instrumented(v->hot, HOT_FAST, fd->nr_syscalls);
     hot_set_instrumented(v->hot, HOT_FAST_TRAP, fd->nr_traps);
     hot_set_instrumented(v->hot, HOT_FAST_HYPERCALL, fd->nr_hypercalls);
@@ -160,8 +164,7 @@ void fast_unpublish(struct fast_handler *h)
     struct fast_handler **slot = slot_of(h);
 
     if (slot && *slot == h) {
-        if (h->info.attach_kind == FAST_ATTACH_SYSCALL)
-            WRITE_ONCE(h->fd->lean[h->info.attach_number], NULL);
+        fast_lean_forget(h);
         WRITE_ONCE(*slot, NULL);
     }
     count_published(h->fd);

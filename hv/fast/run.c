@@ -106,7 +106,7 @@ enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w)
 
     fast_run_init(&w->run, &w->ctx, &fast_env, &w->world);
     w->world.nr_proved = 0;
-    r0 = h->code(&w->run);
+    r0 = h->lean ? fast_run_lean(h, w) : h->code(&w->run);
     /* An instruction pointer that the guest may not have is found before anything is done. */
     if (!is_canonical(w->ctx.rip) || !guest_range_ok(w->ctx.rip, 1))
         r0 = FAST_PASS;
@@ -124,11 +124,11 @@ static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
 }
 
 /* Whether this run is timed: every FAST_TIMED-th, which fast_entry.S sends here for it. */
-static bool is_timed(struct fast_handler *h)
+static bool is_timed(struct fast_handler *h, struct fast_counts *count)
 {
-    if ((int32_t)h->left > 0 && (int32_t)--h->left > 0)
+    if ((int32_t)count->left > 0 && (int32_t)--count->left > 0)
         return false;
-    h->left = FAST_TIMED;
+    count->left = FAST_TIMED;
     h->timed++;
     return true;
 }
@@ -142,7 +142,7 @@ static bool is_compared(const struct fast_handler *h, bool timed)
 static bool run(struct fast_handler *h, struct fast_cpu *w, bool user)
 {
     struct fast_counts *count = &h->counts[this_cpu()->id];
-    bool timed = is_timed(h);
+    bool timed = is_timed(h, count);
     uint64_t start;
 
     if (is_compared(h, timed)) {

@@ -254,29 +254,30 @@ bounce_plain:
     TRACE_HYPERCALL_RARE
     TRACE_HYPERCALL_EXIT
 
-/* Fast handlers are attached to some system calls: to this one? */
-.Lfast_syscall:
-    cmp     $FAST_MAX_SYSCALL_, %rax
-    ja      .Lno_handler
-    bt      %rax, HOT(FAST_MAP, 2)
-    jc      .Lhandler
-.Lno_handler:
+/* A system call of user mode with a flag up.  If it is that fast handlers are attached: to this one? */
+.Luser_not_plain:
     testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
-    jz      .Lbounce_countdown          /* as plain as without handlers */
-    jmp     .Lno_plain
-.Lhandler:
+    jnz     .Luser_odd
+    cmp     $FAST_MAX_SYSCALL_, %rax
+    ja      .Lbounce_countdown          /* as plain as without handlers */
+    bt      %rax, HOT(FAST_MAP, 2)
+    jnc     .Lbounce_countdown
     push    %rcx
-    mov     HOT(FAST_SYSCALLS, 3), %rcx
-    mov     FAST_DOMAIN_LEAN(%rcx, %rax, 8), %rcx
+    mov     HOT(FAST_LEAN, 3), %rcx
+    mov     (%rcx, %rax, 8), %rcx
     test    %rcx, %rcx
     jnz     fast_lean_syscall
     pop     %rcx
     jmp     .Lslow_syscall
 
-/* A system call of user mode with a flag up. */
-.Luser_not_plain:
+/* Other flags are up as well: a handler is C's to run. */
+.Luser_odd:
     testb   $HOT_FAST >> 24, HOT(FLAGS + 3, 2)
-    jnz     .Lfast_syscall
+    jz      .Lno_plain
+    cmp     $FAST_MAX_SYSCALL_, %rax
+    ja      .Lno_plain
+    bt      %rax, HOT(FAST_MAP, 2)
+    jc      .Lslow_syscall
 .Lno_plain:
     testl   $~(HOT_TRACE | HOT_SITES | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Lslow_syscall

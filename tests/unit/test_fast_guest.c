@@ -383,7 +383,7 @@ static void assert_same(const struct result *a, const struct result *b)
 /* False: lean code cannot be made of it. */
 static bool emit(const struct fast_program *program, bool lean)
 {
-    uint32_t size = lean ? fast_jit_size_lean(program, &space)
+    uint32_t size = lean ? fast_jit_size_lean(program, &space, 0x123456789a)
                          : fast_jit_size_guest(program, &space);
 
     assert_true((size || lean) && size <= CODE_BYTES);

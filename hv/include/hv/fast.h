@@ -74,6 +74,8 @@ static inline bool fast_stepping(void)
 
 /* v is about to run on its CPU. */
 void fast_vcpu_runs(struct vcpu *v);
+/* The current vCPU, where HOT_HANDLERS are: its kernel's tables, or its kernel's GS base, are others now. */
+void fast_state_changed(struct vcpu *v);
 
 /* vcpu_info, debug registers or the set of handlers changed: the flags of v's word. */
 void fast_refresh(struct vcpu *v);

@@ -70,9 +70,9 @@ struct vcpu_hot {
     uint64_t site_rdx;          /* scratch */
     uint64_t site_base;         /* of hypercalls' keys: domain and kind */
     struct site_row *site_iret_row; /* of its iret hypercalls */
-    void *fast_syscalls;        /* struct fast_handler *[FAST_MAX_SYSCALL + 1] of the domain */
-    struct fast_cpu *fast_work; /* of the CPU where it runs; while the domain has handlers */
-    uint64_t fast_counts_at;    /* of that CPU in struct fast_handler's counts: bytes */
+    struct fast_counts *const *fast_lean; /* by system call: lean handlers, on the CPU where it runs */
+    struct fast_cpu *fast_work; /* of that CPU; both while the domain has handlers */
+    uint64_t spare;
     uint8_t fast_map[128];      /* bit per system call: there is a handler */
 };
 
