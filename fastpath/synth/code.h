@@ -22,7 +22,7 @@ enum item_kind {
 };
 
 struct item {
-    uint8_t kind, size, compare /* enum isa_op */, width;
+    uint8_t kind, size, compare /* enum isa_op */, width, half /* enum isa_half: of the base */;
     bool sense, tainted;
     node_id node, a, b, c;
     int64_t off;
@@ -42,6 +42,10 @@ struct code {
 };
 
 bool schedule(struct code *c);
+/* imply.c: where the base of an access points in all of the captures, and so must when it runs. */
+enum isa_half half_of(struct work *w, uint64_t captures, const struct place *p);
+/* Guards that an access behind or before them makes anyway are dead; c->needed says what is done. */
+void imply_guards(struct code *c, struct segment *s);
 /* First use of the node at an item > at and < end; UINT32_MAX: none. */
 uint32_t next_use(const struct code *c, node_id a, uint32_t at, uint32_t end);
 /* A truth as a comparison: *op is OP_JEQ..OP_JSLT of width bits on *a and *b, wanted as *sense. */

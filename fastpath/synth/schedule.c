@@ -177,7 +177,7 @@ static void require_address(struct code *c, node_id address, struct item *i, uin
     i->off = off;
 }
 
-static void order_effect(struct code *c, const struct effect *e)
+static void order_effect(struct code *c, const struct segment *s, const struct effect *e)
 {
     struct item i = { .at = e->at, .size = e->place.size };
 
@@ -195,6 +195,7 @@ static void order_effect(struct code *c, const struct effect *e)
         if (!c->needed[e->value])
             return;
         require_address(c, e->place.address, &i, e->at);
+        i.half = (uint8_t)half_of(c->w, s->captures, &e->place);
         i.kind = I_LOAD;
         i.node = e->value;
         mark_emitted(c, e->value);
@@ -210,6 +211,7 @@ static void order_effect(struct code *c, const struct effect *e)
     default:
         require_address(c, e->place.address, &i, e->at);
         require(c, e->value, e->at);
+        i.half = (uint8_t)half_of(c->w, s->captures, &e->place);
         i.kind = I_STORE;
         i.b = e->value;
         i.tainted = g_node(&c->w->graph, e->value)->rests & RESTS_TSC;
@@ -271,7 +273,7 @@ static void order(struct code *c, const struct segment *s)
         add(c, I_PASS, 0);
     } else {
         for (uint32_t i = 0; i < s->n && !c->w->failed; i++)
-            order_effect(c, &s->effect[i]);
+            order_effect(c, s, &s->effect[i]);
         if (s->returns) {
             order_registers(c, s);
             add(c, I_DONE, s->at);
@@ -349,6 +351,10 @@ bool schedule(struct code *c)
         refuse(c->w, SYNTH_NO_MEMORY, "schedule");
         return false;
     }
+    need_segment(c, c->w->root);
+    need_operands(c);
+    imply_guards(c, c->w->root);
+    memset(c->needed, 0, n);
     need_segment(c, c->w->root);
     need_operands(c);
     order(c, c->w->root);

@@ -25,6 +25,7 @@ struct place {
     node_id sym;    /* IN_STACK: subtracted from the stack's start, or 0 */
     uint8_t region; /* enum region */
     uint8_t size;
+    bool kernel; /* IN_POINTER: a guard holds the base in the kernel's half */
     bool own; /* reached from the current task, the per-CPU base or the stack (rule 4) */
 };
 
