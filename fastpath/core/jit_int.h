@@ -89,6 +89,7 @@ static inline bool jit_is_gs(const struct jit *j, const struct isa_insn *in)
 void jit_alu(struct jit *j, const struct isa_insn *in);
 /* jit_compare.c: a guest load at i with the comparison behind it; sums from i on: slots, or 0. */
 bool jit_compare(struct jit *j, unsigned int i, const struct isa_insn *load);
+unsigned int jit_rotate(struct jit *j, unsigned int i, const struct isa_insn *in);
 unsigned int jit_lea(struct jit *j, unsigned int i, const struct isa_insn *in);
 
 #endif

@@ -271,6 +271,8 @@ static unsigned int next_piece(struct jit *j, unsigned int i, const struct isa_i
     if (!slots && isa_is_guest(in->row))
         slots = jit_guest(j, i, in);
     if (!slots)
+        slots = jit_rotate(j, i, in);
+    if (!slots)
         slots = jit_lea(j, i, in);
     if (!slots) {
         one(j, in, i + 1, i + in->length == j->program->head.insns);

@@ -17,6 +17,8 @@ enum item_kind {
     I_GUARD,  /* PASS unless the comparison has the outcome `sense` */
     I_BRANCH, /* to item `other` when it has; else on */
     I_SET,    /* context field off = a */
+    I_APART, /* PASS if a + b + off < other: b is an address negated */
+    I_ROTATE, /* node = a of 32 bits, turned right by off */
     I_DONE,
     I_PASS,
 };
@@ -30,6 +32,8 @@ struct item {
     uint64_t at;
 };
 
+#define MAX_NEGATED 8u
+
 struct code {
     struct work *w;
     struct item *item;
@@ -38,10 +42,17 @@ struct code {
     uint8_t *emitted; /* by node, on the path at hand */
     node_id *trail;   /* what was emitted, to take it back */
     uint32_t nr_trail, trail_room;
+    const struct effect **waiting; /* stores of the path at hand, in order */
+    uint32_t nr_waiting, waiting_room;
+    node_id negated[MAX_NEGATED]; /* addresses that many others must be apart from, negated */
+    node_id negative[MAX_NEGATED];
+    uint32_t nr_negated;
     uint32_t *use_start, *use; /* positions of the items that use a node, in order */
 };
 
 bool schedule(struct code *c);
+/* delay.c: stores that may wait for the end of the path; c->needed says what is done. */
+void delay_stores(struct code *c, struct segment *s);
 /* imply.c: where the base of an access points in all of the captures, and so must when it runs. */
 enum isa_half half_of(struct work *w, uint64_t captures, const struct place *p);
 /* Guards that an access behind or before them makes anyway are dead; c->needed says what is done. */

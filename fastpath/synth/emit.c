@@ -308,6 +308,29 @@ static void emit_branch(struct emitter *e, uint32_t at)
     emit_items(e, i->other, i->end);
 }
 
+static void emit_apart(struct emitter *e, const struct item *i)
+{
+    unsigned int a = reg_get(e, i->a, 0), b = reg_get(e, i->b, 1u << a);
+    unsigned int sum = reg_new(e, 0, 1u << a | 1u << b);
+
+    put(e, 0xbf, sum, a, 0, 0);
+    put(e, 0x0f, sum, b, 0, 0);
+    put(e, 0x07, sum, 0, 0, (int32_t)i->off);
+    jump_to_pass(e, e->n);
+    put(e, 0xa5, sum, 0, 0, (int32_t)i->other); /* jlt */
+}
+
+/* As the JIT knows it (jit_compare.c). */
+static void emit_rotate(struct emitter *e, const struct item *i)
+{
+    unsigned int dst = copy_of_a(e, i, 0), other = reg_new(e, 0, 1u << dst);
+
+    put(e, 0xbc, other, dst, 0, 0);
+    put(e, 0x74, dst, 0, 0, (int32_t)i->off);
+    put(e, 0x64, other, 0, 0, (int32_t)(32 - i->off));
+    put(e, 0x4c, dst, other, 0, 0);
+}
+
 static void emit_item(struct emitter *e, const struct item *i)
 {
     switch (i->kind) {
@@ -328,6 +351,12 @@ static void emit_item(struct emitter *e, const struct item *i)
         break;
     case I_GUARD:
         jump_to_pass(e, put_jump(e, i, false));
+        break;
+    case I_APART:
+        emit_apart(e, i);
+        break;
+    case I_ROTATE:
+        emit_rotate(e, i);
         break;
     case I_SET:
         put(e, 0x7b, CTX, reg_get(e, i->a, 0), (int16_t)i->off, 0);
@@ -375,6 +404,7 @@ bool emit(struct work *w)
     }
     free(code.item);
     free(code.needed);
+    free(code.waiting);
     free(code.emitted);
     free(code.trail);
     free(code.use_start);

@@ -43,6 +43,7 @@ enum effect_kind { E_LOAD, E_TSC, E_GUARD, E_STORE };
 struct effect {
     uint8_t kind;
     bool dead;
+    bool waits; /* E_STORE: done at the end of the path */
     struct place place; /* E_LOAD, E_STORE */
     node_id value;      /* loaded, stored; E_GUARD: the truth that must hold */
     node_id original;   /* E_STORE: what memory held before the path's first store there, or 0 */
@@ -193,6 +194,11 @@ void remove_dead(struct work *w);
 
 /* merge.c: one comparison for several guards. */
 void merge_guards(struct work *w, struct segment *s);
+/* !(x + from < bytes) with a difference x, x outside [-from, bytes - from): two addresses apart. */
+bool are_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes);
+
+/* explain.c: what is done, path by path. */
+void explain_effects(struct work *w, const struct segment *s, unsigned int depth);
 
 /* emit.c: the program. */
 bool emit(struct work *w);
