@@ -110,6 +110,25 @@ bool jit_dead_after(const struct jit *j, const struct fast_program *program, uns
     return !isa_is_jump(in.row) || !(j->space->point[target_of(i, &in)].live & BIT(reg));
 }
 
+bool jit_low_half(const struct jit *j, unsigned int i)
+{
+    struct isa_insn in;
+
+    for (i++; i < j->program->head.insns && decode(j->program, i, &in); i += in.length) {
+        struct uses uses = uses_of(&in);
+        bool narrow = in.row->form >= FORM_ALU_IMM && in.row->form <= FORM_UNARY && in.row->width == 32;
+
+        if (uses.reads & BIT(0) && !narrow)
+            return false;
+        if (uses.writes & BIT(0))
+            return true;
+        if (!falls_through(&in) ||
+            (isa_is_jump(in.row) && j->space->point[target_of(i, &in)].live & BIT(0)))
+            return false;
+    }
+    return false;
+}
+
 /* ------------------------------------------------------------------ forward: context and stores */
 
 static uint8_t constant_r0(const struct isa_insn *in)

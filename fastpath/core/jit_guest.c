@@ -226,14 +226,13 @@ static void stage(struct jit *j, unsigned int size, unsigned int base_reg, int32
         emit_byte(e, 5);
         emit_reg_reg(e, true, 0x01, j->run, place);
     }
-    if (disp) {
-        unsigned int scratch = place == R11 ? R10 : R11;
-
-        emit_reg_mem(e, true, 0x8d, scratch, base, disp);
-        base = scratch;
-    }
     emit_reg_mem(e, true, 0x89, base, place,
                  staged_field(j, place, offsetof(struct fast_staged, address)));
+    if (disp) {
+        emit_reg_mem(e, true, 0x81, 0, place,
+                     staged_field(j, place, offsetof(struct fast_staged, address)));
+        emit_u32(e, (uint32_t)disp);
+    }
     if (size < 8 && place == R11) { /* fast_call_lean() does it for lean code */
         unsigned int scratch = R10;
 

@@ -25,7 +25,9 @@ struct jit {
     uint32_t stores; /* instructions up to here that stage a store; lean: stores on the way here */
     uint16_t
         checked[3]; /* bit per eBPF register, by enum isa_half: outside the guard, in that half */
-    uint32_t stack; /* lean: bytes below what is saved */
+    uint32_t stack;      /* lean: bytes below what is saved */
+    bool keeps_store;    /* lean: the path's only store is `kept`, not in the list */
+    struct isa_insn kept;
 };
 
 static inline bool jit_is_target(const struct jit *j, unsigned int i)
@@ -37,6 +39,8 @@ static inline bool jit_is_target(const struct jit *j, unsigned int i)
 void jit_flow(struct jit_space *space, const struct fast_program *program);
 /* What holds behind instruction i, where p holds before it. */
 struct jit_point jit_behind(unsigned int i, const struct isa_insn *in, struct jit_point p);
+/* Whether of r0, as the call at i leaves it, nothing is read but the low half. */
+bool jit_low_half(const struct jit *j, unsigned int i);
 /* Whether what the register holds behind instruction i is never read. */
 bool jit_dead_after(const struct jit *j, const struct fast_program *program, unsigned int i,
                     unsigned int reg);
