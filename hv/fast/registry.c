@@ -3,6 +3,7 @@
  * Which handlers there are, which of them are published, and how they go out of use.
  */
 #include "hv/asm.h"
+#include "hv/desc.h"
 #include "hv/mm.h"
 #include "hv/x86.h"
 
@@ -97,6 +98,8 @@ void fast_refresh(struct vcpu *v)
     hot_set_instrumented(v->hot, HOT_FAST, fd->nr_syscalls);
     hot_set_instrumented(v->hot, HOT_FAST_TRAP, fd->nr_traps);
     hot_set_instrumented(v->hot, HOT_FAST_HYPERCALL, fd->nr_hypercalls);
+    if (v->hot->cpu->curr == v)
+        desc_set_syscall(v->hot->cpu, v->hot);
 }
 
 static void refresh_all(struct fast_domain *fd)

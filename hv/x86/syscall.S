@@ -8,7 +8,8 @@
 
 /*
  * The template of a CPU's SYSCALL stub, copied to a page of its own with a data page behind it
- * (hv/x86/desc.c): 0 = scratch, 8 = stack top of the vCPU that runs here, 16 = entry_syscall,
+ * (hv/x86/desc.c): 0 = scratch, 8 = stack top of the vCPU that runs here, 16 = entry_syscall, or
+ * entry_syscall_fast for one whose system calls have fast handlers,
  * 24 = entry_syscall32.  From: SYSCALL in a guest (rcx = rip, r11 = rflags).  Out: the stack of
  * the vCPU with ss and rsp pushed.  Clobbers nothing.
  */
@@ -254,12 +255,17 @@ bounce_plain:
     TRACE_HYPERCALL_RARE
     TRACE_HYPERCALL_EXIT
 
-/* A system call of user mode with a flag up.  If it is that fast handlers are attached: to this one? */
-.Luser_not_plain:
+/*
+ * entry_syscall_fast: the same where fast handlers are attached to system calls of the vCPU's domain.  Of
+ * user mode, with nothing else up, it is one that has a handler, or as plain as without handlers.
+ */
+    .balign 64
+    .globl  entry_syscall_fast
+entry_syscall_fast:
     testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
-    jnz     .Luser_odd
+    jnz     entry_syscall
     cmp     $FAST_MAX_SYSCALL_, %rax
-    ja      .Lbounce_countdown          /* as plain as without handlers */
+    ja      .Lbounce_countdown
     bt      %rax, HOT(FAST_MAP, 2)
     jnc     .Lbounce_countdown
     push    %rcx
@@ -270,14 +276,17 @@ bounce_plain:
     pop     %rcx
     jmp     .Lslow_syscall
 
-/* Other flags are up as well: a handler is C's to run. */
-.Luser_odd:
+/* A system call of user mode with a flag up.  A handler is C's to run. */
+.Luser_not_plain:
     testb   $HOT_FAST >> 24, HOT(FLAGS + 3, 2)
-    jz      .Lno_plain
+    jz      .Lno_fast
     cmp     $FAST_MAX_SYSCALL_, %rax
-    ja      .Lno_plain
+    ja      .Lno_fast
     bt      %rax, HOT(FAST_MAP, 2)
     jc      .Lslow_syscall
+.Lno_fast:
+    testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
+    jz      .Lbounce_countdown          /* the stub comes here a moment longer */
 .Lno_plain:
     testl   $~(HOT_TRACE | HOT_SITES | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Lslow_syscall
