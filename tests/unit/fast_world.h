@@ -11,6 +11,7 @@
 #include "verifier.h"
 
 #define WORLD_BASE 0x100000ull /* where guest memory is, unless the world is wild */
+#define WORLD_REAL 0x240000ull /* where it really is, if the world is real */
 #define WORLD_BYTES 16384u
 #define WORLD_PTES 512u
 #define WORLD_PTE_BASE 0x5000ull
@@ -23,6 +24,8 @@ struct world {
     uint64_t calls;  /* hash of what the engine asked for, in order */
     bool misaligned; /* the stack, in some call of a helper */
     bool wild;       /* any address is somewhere in memory, one in sixteen fails */
+    bool real;       /* memory is at WORLD_REAL for the machine code, too, which has guest memory inlined */
+    bool elsewhere;  /* real: a load went to memory of this process, and says nothing */
 };
 
 extern const struct fast_env world_env;
@@ -38,7 +41,10 @@ struct world_result {
 /* Runs the program in a copy of the world; stages, then finishes. */
 void world_interpret(const struct fast_program *program, const struct world *world,
                      const struct fast_ctx *ctx, struct world_result *out);
-/* The same through the JIT with its registers rotated by `shuffle`; NULL, or what went wrong. */
+/*
+ * The same through the JIT with its registers rotated by `shuffle`, or, in a real world, as it is for the
+ * hypervisor; NULL, or what went wrong.
+ */
 const char *world_jit(const struct fast_program *program, const struct world *world,
                       const struct fast_ctx *ctx, unsigned int shuffle, struct world_result *out);
 /* NULL when the two are the same, else what differs. */
