@@ -121,6 +121,16 @@ int hv_control(const struct prof_backend *b, uint32_t id, enum radon_fast_state 
     return b->op(b->ctx, RADON_FAST_CONTROL, &op, sizeof(op));
 }
 
+int hv_oracle(const struct prof_backend *b, uint16_t domain, bool get, uint32_t *period)
+{
+    struct radon_fast_oracle op = { .domain = domain, .get_only = get, .period = *period };
+    int rc = b->op(b->ctx, RADON_FAST_ORACLE, &op, sizeof(op));
+
+    if (!rc)
+        *period = op.period;
+    return rc;
+}
+
 int hv_switch(const struct prof_backend *b, uint16_t domain, bool get, bool *on)
 {
     struct radon_fast_switch op = { .domain = domain, .get_only = get, .on = *on };

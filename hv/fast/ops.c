@@ -75,6 +75,31 @@ int fast_op_control(struct radon_fast_control *op)
     return rc;
 }
 
+int fast_op_oracle(struct radon_fast_oracle *op)
+{
+    struct fast_domain *fd;
+    struct domain *d;
+    int rc;
+
+    if (op->period > FAST_SELDOM || op->get_only > 1)
+        return -XEN_EINVAL;
+    d = fast_target(op->domain, &rc);
+    if (!d)
+        return rc;
+    fd = fast_domain_get(d);
+    if (!fd)
+        return -XEN_ENOMEM;
+    if (!op->get_only) {
+        spin_lock(&fd->lock);
+        fd->oracle = op->period;
+        for (struct fast_handler *h = fd->list; h; h = h->next)
+            h->to_compared = h->to_timed = h->step = h->left = 1; /* counted anew from the next run on */
+        spin_unlock(&fd->lock);
+    }
+    op->period = fd->oracle;
+    return 0;
+}
+
 /* ------------------------------------------------------------------ list */
 
 static void describe(const struct fast_handler *h, struct radon_fast_info *info)
