@@ -8,6 +8,8 @@
  *       fastpath/core/[a-z]*.c -o fuzz_fast && ./fuzz_fast -max_len=1024 -max_total_time=120
  * The first byte chooses: the rest are instructions as they stand, or choices for a generator of
  * programs, or such choices and then changes to the program that came of them.
+ *
+ * fast.corpus has what was found so far (pack.py); unit_fast_corpus replays it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@
 #include "fast_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+unsigned long fuzz_fast_compared; /* programs that ran on interpreter and machine code, so far */
 
 static struct fast_insn insns[FAST_MAX_INSNS];
 static struct verify_space space;
@@ -91,6 +94,7 @@ static void run(const struct fast_program *program, const struct fast_verdict *v
         why = world_compare(&by_interpreter, &by_jit);
     if (why)
         die(program, why);
+    fuzz_fast_compared++;
 }
 
 /* So that a load shows where it went. */

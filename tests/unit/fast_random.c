@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fast_random.h"
 
+#include "fast_world.h"
+
 #include <string.h>
 
 #define MAX_ITEMS 40
@@ -183,22 +185,29 @@ static void memory(struct maker *m)
     }
 }
 
-#define GUEST_BYTES 16384u
-
 /* In guest memory or at its ends; one in eight where the hypervisor's range is looked out for. */
 static uint64_t draw_address(struct maker *m)
 {
     static const uint64_t edges[] = {
-        0, 0x7ffffffff000, 0x800000000000, 0xffff7fffffffffff, 0xffff800000000000, 0xffff82d080000000,
-        0xffff87ffffffffff, 0xffff880000000000, 0xffff88007fffffff, 0xffff880080000000, 1ull << 63, ~0ull,
+        0, 0x7ffffffff000, 0x800000000000, 0xffff7fffffffffff, 0xffff800000000000, 0xffff880080000000,
+        WORLD_HIDDEN - WORLD_BYTES, WORLD_HIDDEN - 64, WORLD_HIDDEN - 4, WORLD_HIDDEN, WORLD_GUARD - 64,
+        WORLD_GUARD - 1, WORLD_GUARD, 1ull << 63, ~0ull,
     };
     unsigned int kind = draw_below(m->d, 8);
 
     if (kind == 0)
         return edges[draw_below(m->d, sizeof(edges) / sizeof(edges[0]))];
     if (kind == 1)
-        return m->base - 16 + draw_below(m->d, GUEST_BYTES + 32);
+        return m->base - 16 + draw_below(m->d, WORLD_BYTES + 32);
     return m->base + draw_below(m->d, 64);
+}
+
+/* A register that holds an address, mostly: few, so that they are used again, and that calls keep. */
+static unsigned int base_register(struct maker *m)
+{
+    unsigned int r = 6 + draw_below(m->d, 4);
+
+    return m->base && r != m->ctx ? r : scalar(m);
 }
 
 /* r1 for a load or store: the ways in which synthesis and compilers put an address together. */
@@ -206,14 +215,14 @@ static void address(struct maker *m)
 {
     switch (m->base ? draw_below(m->d, 5) : 0) {
     case 0:
-        put(m, 0xbf, 1, scalar(m), 0, 0);
+        put(m, 0xbf, 1, base_register(m), 0, 0);
         break;
     case 1: /* a base with a small displacement */
-        put(m, 0xbf, 1, scalar(m), 0, 0);
+        put(m, 0xbf, 1, base_register(m), 0, 0);
         put(m, 0x07, 1, 0, 0, (int32_t)draw_below(m->d, 128) - 32);
         break;
     case 2: /* or with any */
-        put(m, 0xbf, 1, scalar(m), 0, 0);
+        put(m, 0xbf, 1, base_register(m), 0, 0);
         put(m, 0x07, 1, 0, 0, (int32_t)draw_number(m->d));
         break;
     case 3:
@@ -222,7 +231,8 @@ static void address(struct maker *m)
     default:
         put(m, 0xbf, 1, scalar(m), 0, 0);
         put(m, 0x57, 1, 0, 0, (int32_t)draw_below(m->d, 0x4000));
-        put(m, 0x07, 1, 0, 0, (int32_t)m->base);
+        put_lddw(m, 4, m->base);
+        put(m, 0x0f, 1, 4, 0, 0);
         break;
     }
 }
@@ -241,14 +251,18 @@ static void item(struct maker *m, unsigned int index, unsigned int items)
 {
     unsigned int kind = draw_below(m->d, 16);
 
-    if (kind < (m->base ? 3 : 7))
+    if (m->base && kind == 0) /* another address, where one was perhaps looked at */
+        put_lddw(m, base_register(m), draw_address(m));
+    else if (kind < (m->base ? 3 : 7))
         alu(m);
     else if (kind < (m->base ? 6 : 10))
         branch(m, index, items);
     else if (kind < (m->base ? 8 : 14))
         memory(m);
     else if (draw_below(m->d, 8))
-        call(m, draw_below(m->d, 9) < 8 ? 1 + draw_below(m->d, 8) : FAST_HELPER_tsc);
+        call(m, draw_below(m->d, 9) == 8 ? FAST_HELPER_tsc
+                : m->base && index < items / 2 ? 1 + draw_below(m->d, 4) /* loads, before all stores */
+                                               : 1 + draw_below(m->d, 8));
     else { /* leaves early */
         put(m, 0x15, scalar(m), 0, 2, (int32_t)draw_number(m->d));
         put(m, 0xb7, 0, 0, 0, (int32_t)draw_below(m->d, 2));

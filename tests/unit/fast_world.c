@@ -39,7 +39,7 @@ static bool world_load(void *world, uint64_t address, unsigned int size, uint64_
 
     note(w, address + size);
     if (at < 0) {
-        w->elsewhere |= w->real && real_is_mapped(address, size);
+        w->elsewhere |= w->real && address >= WORLD_HIDDEN && real_is_mapped(address, size);
         return false;
     }
     *value = 0;
@@ -246,6 +246,8 @@ const char *world_jit(const struct fast_program *program, const struct world *wo
     *copy = *ctx;
     out->world = *world;
     fast_run_init(&out->run, copy, &world_env, &out->world);
+    if (world->real)
+        out->run.guard = WORLD_GUARD;
     below = code.stack + STACK_BYTES - FRAME_BYTES - BELOW_BYTES;
     memset(below, CANARY, BELOW_BYTES);
     run_code(&space, place, out, &broken);

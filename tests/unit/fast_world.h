@@ -11,7 +11,13 @@
 #include "verifier.h"
 
 #define WORLD_BASE 0x100000ull /* where guest memory is, unless the world is wild */
-#define WORLD_REAL 0x240000ull /* where it really is, if the world is real */
+/*
+ * A real world: what is below WORLD_HIDDEN is the hypervisor's, and some of it is there and can be read;
+ * behind it are 2 GiB of nothing, as run.h has them, up to run->guard; guest memory is far behind that.
+ */
+#define WORLD_HIDDEN 0x200000000000ull
+#define WORLD_GUARD (WORLD_HIDDEN + (1ull << 31))
+#define WORLD_REAL 0x300000000000ull
 #define WORLD_BYTES 16384u
 #define WORLD_PTES 512u
 #define WORLD_PTE_BASE 0x5000ull

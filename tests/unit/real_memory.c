@@ -71,6 +71,10 @@ bool real_open(uint32_t code_bytes)
         mmap((void *)(uintptr_t)WORLD_REAL, WORLD_BYTES, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
              0) != (void *)(uintptr_t)WORLD_REAL)
         abort();
+    /* What the code must not find. */
+    if (mmap((void *)(uintptr_t)(WORLD_HIDDEN - WORLD_BYTES), WORLD_BYTES, PROT_READ,
+             MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0) == MAP_FAILED)
+        abort();
     close(fd);
     real.code_bytes = code_bytes;
     real.mine.sa_sigaction = on_fault;
