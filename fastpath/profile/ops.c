@@ -22,7 +22,8 @@ const char *hv_error(int rc)
     case ENOENT:
         return "there is no such handler or capture";
     case EBUSY:
-        return "busy: a page that it rests on is writable, or somebody else captures";
+        return "busy: a page that it rests on is writable, it was made for one vCPU and there are more, or "
+               "somebody else captures";
     case ENOSPC:
         return "the domain has as many handlers as it may have";
     default:
