@@ -9,6 +9,8 @@ static uint64_t overlay(const struct fast_run *run, uint64_t address, unsigned i
         const struct fast_staged *s = &run->staged[i];
 
         /* Distance as an unsigned number: also right where an address wraps around. */
+        if (address - s->address + size - 1 >= (uint64_t)s->size + size - 1)
+            continue;
         for (unsigned int b = 0; b < s->size; b++) {
             uint64_t at = s->address + b - address;
 

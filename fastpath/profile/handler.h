@@ -39,6 +39,7 @@ int handler_verify(const struct handler_options *o);
 int handler_load(const struct handler_options *o);
 int handler_export(const struct handler_options *o);
 int handler_set(const struct handler_options *o, enum radon_fast_state state);
+int handler_oracle(const struct handler_options *o);
 int handler_switch(const struct handler_options *o, bool on);
 int handler_log(const struct handler_options *o);
 

@@ -26,13 +26,15 @@ static const char usage[] =
     "  remove ID         forget it\n"
     "  export ID -o FILE an object that `load` takes, with where it comes from\n"
     "  log               what radon-prof decided, and why\n"
+    "  oracle [N]        compare one run in N of each active one with the guest kernel; 0: none\n"
     "  on                allow fast handlers\n"
     "  off               remove all of them, and allow none\n"
     "\n"
     "options:\n"
     "  --json            list, show, verify, log: one JSON document\n"
     "  --csv             list, verify, log: comma-separated values\n"
-    "  --domain D        a domain by name or number; list, on, off: all is the default; load: 0\n"
+    "  --domain D        a domain by name or number; list, on, off: all is the default; load,\n"
+    "                    oracle: 0\n"
     "  --agreements N    load: so many in a row before it is active (default: 32)\n"
     "  --now             load: active at once, without comparing\n"
     "  --code            dump: machine code alone\n"
@@ -136,6 +138,7 @@ static const struct command {
     { "remove", 1, 1000, NULL },
     { "export", 1, 1, handler_export },
     { "log", 0, 0, handler_log },
+    { "oracle", 0, 1, handler_oracle },
     { "on", 0, 0, NULL },
     { "off", 0, 0, NULL },
 };

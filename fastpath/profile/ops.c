@@ -22,7 +22,8 @@ const char *hv_error(int rc)
     case ENOENT:
         return "there is no such handler or capture";
     case EBUSY:
-        return "busy: a page that it rests on is writable, or somebody else captures";
+        return "busy: a page that it rests on is writable, it was made for one vCPU and there are more, or "
+               "somebody else captures";
     case ENOSPC:
         return "the domain has as many handlers as it may have";
     default:
@@ -119,6 +120,16 @@ int hv_control(const struct prof_backend *b, uint32_t id, enum radon_fast_state 
     struct radon_fast_control op = { .id = id, .state = state };
 
     return b->op(b->ctx, RADON_FAST_CONTROL, &op, sizeof(op));
+}
+
+int hv_oracle(const struct prof_backend *b, uint16_t domain, bool get, uint32_t *period)
+{
+    struct radon_fast_oracle op = { .domain = domain, .get_only = get, .period = *period };
+    int rc = b->op(b->ctx, RADON_FAST_ORACLE, &op, sizeof(op));
+
+    if (!rc)
+        *period = op.period;
+    return rc;
 }
 
 int hv_switch(const struct prof_backend *b, uint16_t domain, bool get, bool *on)

@@ -25,12 +25,14 @@
 
 #define FAST_PATHS 64u   /* ways through a handler that are told apart */
 #define FAST_TIMED 499u   /* one run in so many is timed; prime */
-#define FAST_ORACLE 2u   /* of those, one in so many of a handler that agreed its way up is compared */
+#define FAST_SELDOM (1u << 30) /* the most runs that are counted down in one go */
 
 /* What one CPU counts of a handler; and what hv/x86/fast_entry.S needs of it. */
 struct fast_counts {
     fast_code code;
-    uint32_t left;               /* runs up to the next one that is timed */
+    uint32_t left;               /* runs up to the next one that is timed or compared */
+    uint32_t step;               /* what it began with */
+    uint32_t to_timed, to_compared; /* runs to either, when it began */
     uint64_t hits, cycles;
     uint64_t passes[RADON_FAST_NR_PASSES];
 };
@@ -44,8 +46,7 @@ struct fast_handler {
     fast_code code;
     bool lean;                   /* it is lean code */
     uint32_t state;              /* enum radon_fast_state */
-    uint32_t timed;              /* of those, so far */
-    bool oracle;                 /* active: some of the timed ones are compared */
+    bool oracle;                 /* active: one in fd->oracle is compared */
     struct fast_counts *counts;  /* of each CPU */
     struct fast_handler *next;
     struct fast_domain *fd;
@@ -59,7 +60,7 @@ struct fast_handler {
     uint32_t nr_tainted;
     struct fast_watched *watched;
     uint32_t nr_watched;
-    uint32_t one_vcpu;
+    bool one_vcpu;               /* RADON_FAST_ONE_VCPU */
     struct fast_program program; /* in the blob */
     struct radon_fast_info info; /* runs, hits, passes: in counts */
     struct radon_fast_evidence *evidence;
@@ -78,6 +79,7 @@ struct fast_domain {
     struct fast_handler *list;   /* newest first, retired ones too */
     uint32_t nr_handlers;
     bool off;
+    uint32_t oracle;             /* RADON_FAST_ORACLE */
     struct capture *capture;     /* capture.c */
 };
 
@@ -129,6 +131,8 @@ struct fast_handler *code_owner(uint64_t rip);
 
 extern bool fast_allowed;
 
+/* Whether d has more than one vCPU, or is about to. */
+bool fast_many_vcpus(const struct domain *d);
 /* d's state, made if needed; NULL without memory. */
 struct fast_domain *fast_domain_get(struct domain *d);
 /* The domain that a caller may speak of, or NULL and *rc. */

@@ -179,6 +179,9 @@ static int start(struct fast_domain *fd, struct fast_handler *h, bool active)
         rc = -XEN_EPERM;
     if (rc == 0 && h->state == RADON_FAST_RETIRED) /* what it rests on changed meanwhile */
         rc = -XEN_EBUSY;
+    /* Rules 3 and 4.  A vCPU that comes up later retires it, since this lock is held. */
+    if (rc == 0 && h->one_vcpu && fast_many_vcpus(fd->domain))
+        rc = -XEN_EBUSY;
     if (rc == 0) {
         h->state = active ? RADON_FAST_ACTIVE : RADON_FAST_SHADOW;
         h->info.activated = active ? h->info.installed : 0;
@@ -244,7 +247,7 @@ static int build(struct fast_handler *h, struct radon_fast_install *op, struct d
     fd = fast_domain_get(d);
     if (!fd)
         return -XEN_ENOMEM;
-    h->one_vcpu = op->flags & RADON_FAST_ONE_VCPU;
+    h->one_vcpu = (op->flags & RADON_FAST_ONE_VCPU) != 0;
     describe(h, op, d);
     rc = make_code(h);
     if (rc == 0)

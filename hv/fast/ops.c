@@ -75,6 +75,35 @@ int fast_op_control(struct radon_fast_control *op)
     return rc;
 }
 
+int fast_op_oracle(struct radon_fast_oracle *op)
+{
+    struct fast_domain *fd;
+    struct domain *d;
+    int rc;
+
+    if (op->period > FAST_SELDOM || op->get_only > 1)
+        return -XEN_EINVAL;
+    d = fast_target(op->domain, &rc);
+    if (!d)
+        return rc;
+    fd = fast_domain_get(d);
+    if (!fd)
+        return -XEN_ENOMEM;
+    if (!op->get_only) {
+        spin_lock(&fd->lock);
+        fd->oracle = op->period;
+        for (struct fast_handler *h = fd->list; h; h = h->next)
+            for (uint32_t cpu = 0; cpu < nr_cpus; cpu++) { /* counted anew from the next run on */
+                struct fast_counts *c = &h->counts[cpu];
+
+                c->to_compared = c->to_timed = c->step = c->left = 1;
+            }
+        spin_unlock(&fd->lock);
+    }
+    op->period = fd->oracle;
+    return 0;
+}
+
 /* ------------------------------------------------------------------ list */
 
 static void describe(const struct fast_handler *h, struct radon_fast_info *info)

@@ -43,6 +43,16 @@ struct domain *fast_target(uint16_t id, int *rc)
     return d;
 }
 
+bool fast_many_vcpus(const struct domain *d)
+{
+    uint32_t up = 0;
+
+    for (uint32_t i = 0; i < d->nr_vcpus; i++)
+        up += d->vcpu[i] && (READ_ONCE(d->vcpu[i]->state) != VCPU_OFFLINE ||
+                             __atomic_load_n(&d->vcpu[i]->comes_up, __ATOMIC_SEQ_CST));
+    return up > 1;
+}
+
 static struct fast_vcpu *vcpu_part(struct vcpu *v)
 {
     if (!v->fast)
@@ -67,6 +77,7 @@ struct fast_domain *fast_domain_get(struct domain *d)
     if (!fd)
         return NULL;
     fd->domain = d;
+    fd->oracle = RADON_FAST_ORACLE_PERIOD;
     if (__atomic_compare_exchange_n(&d->fast, &none, fd, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return fd;
     fast_lean_free(fd);

@@ -123,40 +123,54 @@ static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
     return FAST_DONE;
 }
 
-/* Whether this run is timed: every FAST_TIMED-th, which fast_entry.S sends here for it. */
-static bool is_timed(struct fast_handler *h, struct fast_counts *count)
+/* What is due at one run in `period`; *to: in how many, `passed` runs ago. */
+static bool is_due(uint32_t *to, uint32_t passed, uint32_t period)
 {
-    if ((int32_t)count->left > 0 && (int32_t)--count->left > 0)
-        return false;
-    count->left = FAST_TIMED;
-    h->timed++;
-    return true;
+    bool due = *to <= passed;
+
+    *to = due ? period : *to - passed;
+    return due;
 }
 
-static bool is_compared(const struct fast_handler *h, bool timed)
+/* What is done with this run, beside running it. */
+struct due {
+    bool timed, compared;
+};
+
+/* Counts it; fast_entry.S, which counts too, sends those here for which something is due. */
+static struct due count_run(struct fast_handler *h, struct fast_counts *count)
 {
-    return h->state == RADON_FAST_SHADOW || (h->oracle && timed && h->timed % FAST_ORACLE == 0);
+    uint32_t oracle = h->fd->oracle;
+    struct due due = { .compared = h->state == RADON_FAST_SHADOW };
+
+    if ((int32_t)count->left > 0 && (int32_t)--count->left > 0)
+        return due;
+    due.timed = is_due(&count->to_timed, count->step, FAST_TIMED);
+    due.compared |= is_due(&count->to_compared, count->step, oracle ? oracle : FAST_SELDOM) &&
+                    oracle && h->oracle;
+    count->step = count->left = MIN(count->to_timed, count->to_compared);
+    return due;
 }
 
 /* The guest kernel's tables are loaded, the context is filled. */
 static bool run(struct fast_handler *h, struct fast_cpu *w, bool user)
 {
     struct fast_counts *count = &h->counts[this_cpu()->id];
-    bool timed = is_timed(h, count);
+    struct due due = count_run(h, count);
     uint64_t start;
 
-    if (is_compared(h, timed)) {
+    if (due.compared) {
         if (user) /* how the guest kernel's own entries end is not seen */
             shadow_run(h, w);
         return false;
     }
-    start = timed ? rdtsc() : 0;
+    start = due.timed ? rdtsc() : 0;
     if (run_active(h, w) != FAST_DONE) {
         count->passes[fast_pass_of(&w->run)]++;
         return false;
     }
     count->hits++;
-    if (timed)
+    if (due.timed)
         count->cycles += FAST_TIMED * (rdtsc() - start);
     return true;
 }

@@ -29,7 +29,7 @@ struct shadow {
     uint32_t nr_reads;
     uint32_t too_many_reads;
     uint64_t kernel_sp;
-    struct fast_ctx before, after;
+    struct fast_ctx before, after, interpreted;
     struct fast_run oracle;       /* the interpreter's run: staged effects, and who staged them */
     struct fast_world world;
     struct { uint64_t address, value; uint32_t size; } reads[MAX_READS];
@@ -66,13 +66,13 @@ static bool is_tainted(const struct fast_handler *h, uint32_t insn)
 static bool interpret(struct fast_handler *h, struct shadow *s, const struct fast_run *jit)
 {
     struct fast_env env = fast_env;
-    struct fast_ctx ctx = s->before;
     uint64_t r0;
 
     env.load = note_load;
     s->nr_reads = s->too_many_reads = 0;
     s->world.v = current();
-    fast_run_init(&s->oracle, &ctx, &env, &s->world);
+    s->interpreted = s->before;
+    fast_run_init(&s->oracle, &s->interpreted, &env, &s->world);
     r0 = fast_interpret(&h->program, &s->oracle, FAST_MAX_INSNS);
     s->path = s->oracle.path;
     if (r0 != FAST_DONE || s->oracle.stop || s->oracle.nr_staged != jit->nr_staged)
@@ -84,7 +84,57 @@ static bool interpret(struct fast_handler *h, struct shadow *s, const struct fas
             (a->value != b->value && !is_tainted(h, s->oracle.staged_by[i])))
             return false;
     }
-    return memcmp(&ctx, &s->after, sizeof(ctx)) == 0;
+    return memcmp(&s->interpreted, &s->after, sizeof(s->after)) == 0;
+}
+
+static void keep_regs(uint64_t to[24], const struct fast_ctx *c)
+{
+    const uint64_t r[] = { c->rax, c->rcx, c->rdx, c->rbx, c->rsp, c->rbp, c->rsi, c->rdi, c->r8,
+                           c->r9, c->r10, c->r11, c->r12, c->r13, c->r14, c->r15, c->rip,
+                           c->rflags, c->fs_base, c->gs_base };
+
+    memset(to, 0, 24 * sizeof(*to));
+    memcpy(to, r, sizeof(r));
+}
+
+/* Emptied, but for what every disagreement has; NULL without memory. */
+static struct radon_fast_evidence *evidence_of(struct fast_handler *h, const struct shadow *s)
+{
+    struct radon_fast_evidence *e = h->evidence ? h->evidence : hv_alloc(sizeof(*e));
+
+    h->evidence = e;
+    if (!e)
+        return NULL;
+    memset(e, 0, sizeof(*e));
+    e->id = h->info.id;
+    keep_regs(e->before, &s->before);
+    keep_regs(e->handler, &s->after);
+    return e;
+}
+
+/* What machine code and interpreter staged, one beside the other. */
+static void keep_engines(struct fast_handler *h, const struct shadow *s, const struct fast_run *jit)
+{
+    struct radon_fast_evidence *e = evidence_of(h, s);
+
+    if (!e)
+        return;
+    e->engines = 1;
+    keep_regs(e->guest, &s->interpreted);
+    for (unsigned int i = 0; i < 20; i++)
+        e->differs |= e->handler[i] != e->guest[i] ? 1u << i : 0;
+    e->nr_stores = MIN(MIN(s->oracle.nr_staged, jit->nr_staged), RADON_FAST_EVIDENCE_STORES);
+    for (uint32_t i = 0; i < e->nr_stores; i++) {
+        const struct fast_staged *a = &jit->staged[i], *b = &s->oracle.staged[i];
+
+        e->store[i].address = a->address;
+        e->store[i].size = a->size;
+        e->store[i].handler = a->value;
+        e->store[i].guest = b->value;
+        e->store[i].differs = a->address != b->address || a->size != b->size ||
+                              (a->value != b->value && !is_tainted(h, s->oracle.staged_by[i]));
+        e->differs |= e->store[i].differs ? 1u << 31 : 0;
+    }
 }
 
 static void disagree(struct fast_handler *h)
@@ -92,6 +142,24 @@ static void disagree(struct fast_handler *h)
     h->info.disagreed++;
     fast_retire(h, RADON_FAST_DISAGREED);
 }
+
+/*
+ * Machine code and interpreter did not do the same.  Where other vCPUs run, one of them may have
+ * written what both read: that says nothing.
+ */
+static void engines_differ(struct fast_handler *h, const struct shadow *s, const struct fast_run *jit)
+{
+    spin_lock(&h->fd->lock);
+    if (fast_many_vcpus(h->fd->domain)) {
+        h->info.voided++;
+    } else {
+        keep_engines(h, s, jit);
+        disagree(h);
+    }
+    spin_unlock(&h->fd->lock);
+}
+
+#define TRIES 3u /* the time stamp may send one of two runs another way */
 
 void shadow_run(struct fast_handler *h, struct fast_cpu *w)
 {
@@ -106,16 +174,19 @@ void shadow_run(struct fast_handler *h, struct fast_cpu *w)
     if (!s)
         return;
     s->before = w->ctx;
-    if (fast_try(h, w) != FAST_DONE) {
-        h->counts[this_cpu()->id].passes[fast_pass_of(&w->run)]++;
-        return;
-    }
-    s->after = w->ctx;
-    if (!interpret(h, s, &w->run)) {
-        spin_lock(&h->fd->lock);
-        disagree(h);
-        spin_unlock(&h->fd->lock);
-        return;
+    for (unsigned int i = 0;; i++) {
+        w->ctx = s->before;
+        if (fast_try(h, w) != FAST_DONE) {
+            h->counts[this_cpu()->id].passes[fast_pass_of(&w->run)]++;
+            return;
+        }
+        s->after = w->ctx;
+        if (interpret(h, s, &w->run))
+            break;
+        if (i + 1 == TRIES) {
+            engines_differ(h, s, &w->run);
+            return;
+        }
     }
     s->id = h->info.id;
     s->bounced = s->voided = false;
@@ -222,16 +293,6 @@ static bool reads_changed(const struct shadow *s)
     return false;
 }
 
-static void keep_regs(uint64_t to[24], const struct fast_ctx *c)
-{
-    const uint64_t r[] = { c->rax, c->rcx, c->rdx, c->rbx, c->rsp, c->rbp, c->rsi, c->rdi, c->r8,
-                           c->r9, c->r10, c->r11, c->r12, c->r13, c->r14, c->r15, c->rip,
-                           c->rflags, c->fs_base, c->gs_base };
-
-    memset(to, 0, 24 * sizeof(*to));
-    memcpy(to, r, sizeof(r));
-}
-
 static void keep_guest_regs(uint64_t to[24], const struct cpu_user_regs *r)
 {
     const uint64_t all[] = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi, r->r8,
@@ -245,16 +306,11 @@ static void keep_guest_regs(uint64_t to[24], const struct cpu_user_regs *r)
 static void keep_evidence(struct fast_handler *h, const struct shadow *s,
                           const struct cpu_user_regs *regs, uint32_t differs)
 {
-    struct radon_fast_evidence *e = h->evidence ? h->evidence : hv_alloc(sizeof(*e));
+    struct radon_fast_evidence *e = evidence_of(h, s);
 
-    h->evidence = e;
     if (!e)
         return;
-    memset(e, 0, sizeof(*e));
-    e->id = h->info.id;
     e->differs = differs;
-    keep_regs(e->before, &s->before);
-    keep_regs(e->handler, &s->after);
     keep_guest_regs(e->guest, regs);
     e->nr_stores = MIN(s->oracle.nr_staged, RADON_FAST_EVIDENCE_STORES);
     for (uint32_t i = 0; i < e->nr_stores; i++) {
@@ -264,20 +320,12 @@ static void keep_evidence(struct fast_handler *h, const struct shadow *s,
         e->store[i].size = t->size;
         e->store[i].handler = expected(&s->oracle, i);
         peek(t->address, t->size, &e->store[i].guest);
-        e->store[i].differs = e->store[i].handler != e->store[i].guest;
+        e->store[i].differs = e->store[i].handler != e->store[i].guest &&
+                              !tainted_here(h, s, t->address, t->size);
     }
 }
 
 /* ------------------------------------------------------------------ verdicts */
-
-static bool others_run(const struct domain *d)
-{
-    uint32_t up = 0;
-
-    for (uint32_t i = 0; i < d->nr_vcpus; i++)
-        up += d->vcpu[i] && d->vcpu[i]->state != VCPU_OFFLINE;
-    return up > 1;
-}
 
 /* The least number of agreements in a row on a way that was seen; a new way begins at none. */
 static void count_agreement(struct fast_handler *h, uint32_t path)
@@ -319,7 +367,7 @@ static void judge(struct fast_handler *h, struct shadow *s, const struct cpu_use
     }
     differs = compare_regs(&s->after, regs) | compare_stores(h, s);
     changed = reads_changed(s);
-    if (changed && others_run(current()->domain)) {
+    if (changed && fast_many_vcpus(current()->domain)) {
         h->info.voided++;
     } else if (differs || changed) {
         keep_evidence(h, s, regs, differs);

@@ -10,7 +10,7 @@
  *   -EPERM   the caller is not domain 0 (RADON_FAST_* and RADON_CAPTURE_*: nor the domain concerned)
  *   -EFAULT  a pointer that cannot be read or written
  *   -EINVAL  a field out of range;  -ESRCH no such domain;  -ENOENT no such handler or capture
- *   -EBUSY   somebody else holds it;  -ENOMEM;  -ENOSPC a limit (RADON_FAST_*) is reached
+ *   -EBUSY   somebody else holds it; RADON_FAST_INSTALL: what the handler rests on is not so (any more);  -ENOMEM;  -ENOSPC a limit (RADON_FAST_*) is reached
  * Every 64-bit pointer is a guest virtual address in the caller's kernel address space or user memory
  * (as with privcmd), locked by the caller.  Structures have no padding; reserved fields are zero.
  * Times are of the TSC, in its cycles (RADON_INFO says how many a second).
@@ -38,6 +38,7 @@ enum radon_cmd {
     RADON_FAST_LIST = 18,     /* struct radon_fast_list */
     RADON_FAST_READ = 19,     /* struct radon_fast_read */
     RADON_FAST_SWITCH = 20,   /* struct radon_fast_switch */
+    RADON_FAST_ORACLE = 21,   /* struct radon_fast_oracle */
     RADON_CAPTURE_START = 24, /* struct radon_capture_start */
     RADON_CAPTURE_STOP = 25,  /* struct radon_capture_stop */
     RADON_CAPTURE_READ = 26,  /* struct radon_capture_read */
@@ -299,7 +300,7 @@ struct radon_fast_watch {
 
 #define RADON_FAST_INSTALL_ACTIVE 1u     /* at once, without shadow: written by hand */
 #define RADON_FAST_INSTALL_VERIFY_ONLY 2u
-#define RADON_FAST_ONE_VCPU 4u           /* retire when a second vCPU comes online */
+#define RADON_FAST_ONE_VCPU 4u           /* right with one vCPU only: -EBUSY while more are online */
 
 struct radon_fast_install {
     uint16_t domain;
@@ -359,13 +360,16 @@ enum radon_fast_part {
     RADON_FAST_EVIDENCE = 2,/* struct radon_fast_evidence */
 };
 
-/* The last disagreement: what the handler would have done, and what the guest kernel did. */
+/*
+ * The last disagreement: what the handler would have done, and what the guest kernel did; or, with
+ * `engines`, what its machine code did, and what the interpreter did on the same entry.
+ */
 #define RADON_FAST_EVIDENCE_STORES 64u
 struct radon_fast_evidence {
     uint32_t id;
     uint32_t nr_stores;
     uint32_t differs;       /* bit i: register i (order of struct radon_regs); bit 31: a store */
-    uint32_t reserved;
+    uint32_t engines;       /* 1: `guest` is the interpreter's; differs: 0: it passed, or did not */
     uint64_t before[24], handler[24], guest[24]; /* registers, struct radon_regs and zeros */
     struct {
         uint64_t address;
@@ -385,6 +389,17 @@ struct radon_fast_switch {
     uint16_t domain;        /* or RADON_DOMID_ANY: the machine */
     uint16_t get_only;
     uint32_t on;            /* 0: retire all and refuse new ones.  Written back */
+};
+
+/*
+ * How often a run of a handler that became active by agreeing is compared with the guest kernel: one in
+ * `period` of its runs, 1..2^30; 0: none.  RADON_FAST_ORACLE_PERIOD until it is set.
+ */
+#define RADON_FAST_ORACLE_PERIOD 4999u
+struct radon_fast_oracle {
+    uint16_t domain;
+    uint16_t get_only;
+    uint32_t period;        /* written back */
 };
 
 /* ------------------------------------------------------------------ capture */

@@ -4,5 +4,6 @@
 
 void capture_tests(void);
 void shadow_tests(void);
+void shadow_races(void); /* vCPU 1 is online, and waits for work */
 
 #endif

@@ -467,15 +467,26 @@ static long make_writable(void)
 
 static void vcpus(void)
 {
-    long id;
+    long id, alone;
 
     test_case("rule 16: a vCPU comes online");
     check_eq(hyp_vcpu_op(VCPUOP_initialise, 1, smp_context(1, smp_worker)), 0);
     id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE);
+    alone = install(PROGRAM(NR + 1, answer), RADON_FAST_INSTALL_ACTIVE | RADON_FAST_ONE_VCPU);
+    check(alone > 0);
     check_hit(call_regs(0, 0), cell);
     check_eq(hyp_vcpu_op(VCPUOP_up, 1, 0), 0);
     check_retired(id, RADON_FAST_VCPUS);
+    check_retired(alone, RADON_FAST_VCPUS);
 
+    test_case("rules 3, 4: what was made for one vCPU is refused while there are two");
+    check_eq(install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE | RADON_FAST_ONE_VCPU), -XEN_EBUSY);
+    check_eq(install(PROGRAM(NR, answer), RADON_FAST_ONE_VCPU), -XEN_EBUSY);
+    id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE);
+    check_hit(call_regs(0, 0), cell);
+    check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
+
+    shadow_races();
     test_case("rule 10: another vCPU makes a watched page writable");
     watched_page = page_alloc();
     ktest_require(page_readonly(watched_page) == 0);
@@ -490,6 +501,9 @@ static void vcpus(void)
     check_hit(call_regs(0, 0), cell);
     check_eq(hyp_vcpu_op(VCPUOP_down, 1, 0), 0);
     check_retired(id, RADON_FAST_VCPUS);
+    id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE | RADON_FAST_ONE_VCPU);
+    check_hit(call_regs(0, 0), cell);
+    check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
 }
 
 void test_main(void)

@@ -4,6 +4,7 @@
 
 #include "pages.h"
 #include "prog.h"
+#include "smp.h"
 #include "snippet.h"
 
 #define NR 39
@@ -207,6 +208,9 @@ static void voids(void)
 
 static void tainted(void)
 {
+    static struct radon_fast_evidence e;
+    struct radon_fast_read read = { .part = RADON_FAST_EVIDENCE, .buffer = (uint64_t)&e,
+                                    .bytes = sizeof(e) };
     const uint32_t which[] = { 5 };
     struct radon_fast_install op = { .agreements = 10, .tainted = (uint64_t)which,
                                      .nr_tainted = 1 };
@@ -218,10 +222,18 @@ static void tainted(void)
     sh_cell = 5;
     call((uint64_t)word, 0);
     check_eq(info_of((uint32_t)id).agreed, 1);
-    test_case("and without that is another value");
+    test_case("and without that is another value: of machine code and interpreter already");
     id = SHADOW(stamp, 10);
     call((uint64_t)word, 0);
     check_eq(info_of((uint32_t)id).state, RADON_FAST_RETIRED);
+    read.id = (uint32_t)id;
+    check_eq(radon_op(RADON_FAST_READ, &read), 0);
+    check_eq(read.bytes, sizeof(e));
+    check_eq(e.engines, 1);
+    check_eq(e.differs, 1u << 31);
+    check_eq(e.nr_stores, 1);
+    check_eq(e.store[0].differs, 1);
+    check(e.store[0].handler < e.store[0].guest); /* the interpreter ran later */
 }
 
 static void oracle(void)
@@ -243,6 +255,82 @@ static void oracle(void)
     check_eq(info_of(id).reason, RADON_FAST_DISAGREED);
 }
 
+static long oracle_period(uint32_t period)
+{
+    struct radon_fast_oracle op = { .domain = DOMID_SELF, .period = period };
+
+    return radon_op(RADON_FAST_ORACLE, &op);
+}
+
+static void oracle_periods(void)
+{
+    struct radon_fast_oracle op = { .domain = DOMID_SELF, .get_only = 1 };
+    static const uint32_t periods[] = { 1, 7, 600, 0 };
+    uint32_t id = SHADOW(result, 1);
+    struct radon_fast_info before, after;
+
+    test_case("as often as is wished; the rest is counted as hits");
+    sh_mode = SAME;
+    sh_cell = 5;
+    call(0, 0);
+    check_eq(radon_op(RADON_FAST_ORACLE, &op), 0);
+    check_eq(op.period, RADON_FAST_ORACLE_PERIOD);
+    for (unsigned int i = 0; i < 4; i++) {
+        uint32_t period = periods[i], compared = period ? 1800 / period : 0;
+
+        check_eq(oracle_period(period), 0);
+        call(0, 0); /* the first one is due at once */
+        before = info_of(id);
+        for (unsigned int n = 0; n < 1800; n++)
+            call(0, 0);
+        after = info_of(id);
+        check_eq(after.agreed - before.agreed, compared);
+        check_eq(after.hits - before.hits, 1800 - compared);
+        check(period == 1 || after.cycles > before.cycles); /* timed as ever */
+    }
+    check_eq(oracle_period(~0u), -XEN_EINVAL);
+    op = (struct radon_fast_oracle){ .domain = 77, .period = 5 };
+    check_eq(radon_op(RADON_FAST_ORACLE, &op), -XEN_ESRCH);
+    check_eq(info_of(id).disagreed, 0);
+    check_eq(oracle_period(RADON_FAST_ORACLE_PERIOD), 0);
+    check_eq(control(id, RADON_FAST_RETIRED), 0);
+}
+
+/* ------------------------------------------------------------------ beside another vCPU */
+
+static volatile bool counting;
+
+static long count(void)
+{
+    for (volatile uint64_t *cell = &sh_cell; counting;)
+        (*cell)++;
+    return 0;
+}
+
+void shadow_races(void)
+{
+    struct radon_fast_info info;
+    uint32_t id, calls = 0;
+
+    test_case("rule 14: what another vCPU writes meanwhile is void, never a disagreement");
+    check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, sh_entry), 0);
+    id = SHADOW(result, 1000000);
+    sh_mode = SAME;
+    counting = true;
+    smp_run(1, count);
+    do { /* the two may run by turns for a while, where the host has other work */
+        call(0, 0);
+        info = info_of(id);
+    } while (info.voided < 1000 && info.state == RADON_FAST_SHADOW && ++calls < 1000000);
+    counting = false;
+    check_eq(smp_wait(1), 0);
+    check_eq(info.state, RADON_FAST_SHADOW);
+    check_eq(info.disagreed, 0);
+    check_eq(info.voided, 1000);
+    check_eq(control(id, RADON_FAST_RETIRED), 0);
+    check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, ktest_syscall_entry), 0);
+}
+
 void shadow_tests(void)
 {
     word = page_alloc();
@@ -256,5 +344,6 @@ void shadow_tests(void)
     voids();
     tainted();
     oracle();
+    oracle_periods();
     check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, ktest_syscall_entry), 0);
 }
