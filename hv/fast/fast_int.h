@@ -13,6 +13,7 @@
 
 #include "hv/domain.h"
 #include "hv/fast.h"
+#include "hv/hypercall.h"
 #include "hv/lib.h"
 #include "hv/mm.h"
 #include "hv/percpu.h"
@@ -43,7 +44,9 @@ struct fast_handler {
     uint32_t state;              /* enum radon_fast_state */
     uint32_t left;               /* runs up to the next one that is timed; roughly, where CPUs race */
     uint32_t timed;              /* of those, so far */
+    bool lean;                   /* fast_entry.S or fast_hypercall.S runs it */
     bool oracle;                 /* active: some of the timed ones are compared */
+    uint32_t overruns;           /* of its budget, one after the other */
     struct fast_counts *counts;  /* of each CPU */
     struct fast_handler *next;
     struct fast_domain *fd;
@@ -68,7 +71,9 @@ struct fast_handler {
 struct fast_domain {
     struct fast_handler *syscalls[FAST_MAX_SYSCALL + 1]; /* first: hot->fast_syscalls */
     struct fast_handler *lean[FAST_MAX_SYSCALL + 1]; /* those that hv/x86/fast_entry.S may run */
-    struct fast_handler *hypercalls[FAST_MAX_HYPERCALL + 1];
+    struct fast_handler *lean_hypercalls[NR_HYPERCALLS]; /* and hv/x86/fast_hypercall.S */
+    struct fast_handler *hypercalls[NR_HYPERCALLS];
+    hypercall_fn table[NR_HYPERCALLS]; /* hypercall_table, but for those: fast_hypercall_entry */
     struct fast_handler *traps[RADON_FAST_MAX_HANDLERS];
     uint32_t nr_syscalls, nr_hypercalls, nr_traps; /* published ones */
     spinlock_t lock;
@@ -101,6 +106,7 @@ struct fast_cpu {
     struct fast_ctx ctx;
     struct fast_world world;
     struct fast_handler *lean;   /* that fast_entry.S runs, or ran last */
+    uint64_t cycles;             /* of the last run from C: its program, and its stores if taken */
 };
 
 extern const struct fast_env fast_env;
@@ -142,6 +148,11 @@ struct fast_domain *fast_domain_get(struct domain *d);
 /* The domain that a caller may speak of, or NULL and *rc. */
 struct domain *fast_target(uint16_t id, int *rc);
 struct fast_handler *fast_find(uint32_t id, int *rc);
+/* h->state, traced; why: of a retirement, else 0.  fd->lock is held if h is in the list. */
+void fast_set_state(struct fast_handler *h, enum radon_fast_state state, enum radon_fast_reason why);
+/* Whether a handler may be attached to this hypercall; of such a handler, whether it may go to `state`. */
+bool fast_hypercall_offered(uint32_t number);
+bool fast_may_go(const struct fast_handler *h, uint32_t state);
 /* Every CPU has left what it was in; any locks may be held but none that CPUs wait for unserved. */
 void fast_sync(void);
 /* Make h, new or disabled, run; replaces who was there.  fd->lock is held for these three. */
@@ -173,9 +184,14 @@ void shadow_run(struct fast_handler *h, struct fast_cpu *w);
 
 /* Flags in which the guest kernel's path does more than a handler knows of (RF too, but for faults). */
 #define FAST_REFUSED_FLAGS (X86_EFLAGS_TF | X86_EFLAGS_AC | X86_EFLAGS_NT)
+/* An entry that h left to others. */
+void fast_count_pass(struct fast_handler *h, enum radon_fast_pass why);
 /* Why a run that was not DONE was not. */
 enum radon_fast_pass fast_pass_of(const struct fast_run *run);
-/* r0 of a run; what it staged is proved possible if that is DONE.  Nothing is taken. */
+/*
+ * r0 of a run; what it staged is proved possible if that is DONE.  Nothing is taken.  It passes if it
+ * took longer than it may; if that goes on, it is retired.
+ */
 enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w);
 
 /* The state of regs as a context; user: the entry came from user mode. */
@@ -184,6 +200,8 @@ uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *
 
 /* ------------------------------------------------------------------ lean.c */
 
+/* What a hit of h by assembly takes, but for its program and stores. */
+uint64_t fast_lean_cycles(const struct fast_handler *h);
 /* Work memory for every CPU, ready for fast_entry.S; false without memory. */
 bool fast_lean_init(void);
 struct fast_cpu *fast_work_of(unsigned int cpu);

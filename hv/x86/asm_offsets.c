@@ -35,8 +35,10 @@ void asm_offsets(void)
     HOTF(FAST_MAP, fast_map);
     HOTF(FAST_COUNTS_AT, fast_counts_at);
     HOTF(KERNEL_SP, kernel_sp);
+    HOTF(HYPERCALLS, hypercalls);
     EMIT(FAST_MAX_SYSCALL_, FAST_MAX_SYSCALL);
     EMIT(FAST_DOMAIN_LEAN, offsetof(struct fast_domain, lean));
+    EMIT(FAST_DOMAIN_LEAN_HYPERCALLS, offsetof(struct fast_domain, lean_hypercalls));
     EMIT(FAST_HANDLER_CODE, offsetof(struct fast_handler, code));
     EMIT(FAST_HANDLER_COUNTS, offsetof(struct fast_handler, counts));
     EMIT(FAST_HANDLER_LEFT, offsetof(struct fast_handler, left));

@@ -148,9 +148,11 @@ bounce_plain:
 .Lhypercall_call:
     cmp     $NR_HYPERCALLS, %rax
     jae     .Lbad_hypercall
-    lea     hypercall_table(%rip), %r11
+    mov     HOT(HYPERCALLS, 15), %r11   /* hypercall_table, but for numbers with a fast handler */
     mov     %r10, %rcx
     call    *(%r11, %rax, 8)
+    .globl  hypercall_done
+hypercall_done:
 .Lhypercall_done:
     testl   $~(HOT_KERNEL | HOT_HANDLERS), HOT(FLAGS, 15)
     jnz     .Lhypercall_exit_not_plain

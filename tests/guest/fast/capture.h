@@ -4,5 +4,8 @@
 
 void capture_tests(void);
 void shadow_tests(void);
+void hypercall_tests(void);
+void budget_tests(void);
+void event_tests(void);
 
 #endif
