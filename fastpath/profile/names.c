@@ -69,6 +69,17 @@ static const char *const syscalls[] = {
 #undef SYSCALL
 };
 
+static const char *const hypercalls[] = {
+#define HYPERCALL(number, name, handler, args, doc) [number] = #name,
+#include "public/hypercalls.def"
+#undef HYPERCALL
+};
+
+const char *hypercall_text(unsigned int number)
+{
+    return number < COUNT(hypercalls) ? hypercalls[number] : NULL;
+}
+
 const char *fast_state_name(unsigned int state)
 {
     return NAME_OF(states, state);
@@ -128,6 +139,8 @@ const char *fast_point_text(const struct fast_point *p, char text[FAST_POINT_TEX
         snprintf(text, FAST_POINT_TEXT, "page_fault:%#" PRIx64, p->address);
     else if (p->kind == FAST_ATTACH_EXCEPTION)
         snprintf(text, FAST_POINT_TEXT, "exception:%u:%#" PRIx64, p->number, p->address);
+    else if (p->kind == FAST_ATTACH_HYPERCALL && hypercall_text(p->number))
+        snprintf(text, FAST_POINT_TEXT, "hypercall:%s", hypercall_text(p->number));
     else
         snprintf(text, FAST_POINT_TEXT, "%s:%u", attach_kind_name(p->kind), p->number);
     return text;

@@ -25,6 +25,8 @@ const char *hv_error(int rc)
         return "busy: a page that it rests on is writable, or somebody else captures";
     case ENOSPC:
         return "the domain has as many handlers as it may have";
+    case EOPNOTSUPP:
+        return "a handler of a hypercall is not compared with anything: load it with --now";
     default:
         return strerror(-rc);
     }
@@ -154,6 +156,7 @@ int hv_install(const struct prof_backend *b, struct hv_install *in)
         .agreements = in->agreements,
         .nr_tainted = in->nr_tainted,
         .text_bytes = OP_TEXT_BYTES,
+        .budget = in->budget,
     };
     int rc;
 

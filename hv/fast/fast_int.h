@@ -150,9 +150,9 @@ struct domain *fast_target(uint16_t id, int *rc);
 struct fast_handler *fast_find(uint32_t id, int *rc);
 /* h->state, traced; why: of a retirement, else 0.  fd->lock is held if h is in the list. */
 void fast_set_state(struct fast_handler *h, enum radon_fast_state state, enum radon_fast_reason why);
-/* Whether a handler may be attached to this hypercall; of such a handler, whether it may go to `state`. */
+/* Whether a handler may be attached to this hypercall; whether one of that kind may be in `state`. */
 bool fast_hypercall_offered(uint32_t number);
-bool fast_may_go(const struct fast_handler *h, uint32_t state);
+bool fast_may_go(uint32_t attach_kind, uint32_t state);
 /* Every CPU has left what it was in; any locks may be held but none that CPUs wait for unserved. */
 void fast_sync(void);
 /* Make h, new or disabled, run; replaces who was there.  fd->lock is held for these three. */
@@ -189,8 +189,8 @@ void fast_count_pass(struct fast_handler *h, enum radon_fast_pass why);
 /* Why a run that was not DONE was not. */
 enum radon_fast_pass fast_pass_of(const struct fast_run *run);
 /*
- * r0 of a run; what it staged is proved possible if that is DONE.  Nothing is taken.  It passes if it
- * took longer than it may; if that goes on, it is retired.
+ * r0 of a run; what it staged is proved possible if that is DONE.  Nothing is taken.  One that goes on
+ * taking longer than it may passes and is retired.
  */
 enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w);
 
@@ -200,8 +200,8 @@ uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *
 
 /* ------------------------------------------------------------------ lean.c */
 
-/* What a hit of h by assembly takes, but for its program and stores. */
-uint64_t fast_lean_cycles(const struct fast_handler *h);
+/* What a hit of h by assembly takes, whose program and stores took so long between so many pairs of stamps. */
+uint64_t fast_lean_cycles(const struct fast_handler *h, uint64_t measured, unsigned int stamps);
 /* Work memory for every CPU, ready for fast_entry.S; false without memory. */
 bool fast_lean_init(void);
 struct fast_cpu *fast_work_of(unsigned int cpu);

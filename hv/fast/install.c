@@ -233,14 +233,13 @@ static int fetch_all(struct fast_handler *h, const struct radon_fast_install *op
     return rc;
 }
 
-static int check_point(const struct fast_handler *h, const struct radon_fast_install *op)
+static int check_point(const struct fast_header *head, const struct radon_fast_install *op)
 {
     uint32_t state = op->flags & RADON_FAST_INSTALL_ACTIVE ? RADON_FAST_ACTIVE : RADON_FAST_SHADOW;
 
-    if (h->info.attach_kind == FAST_ATTACH_HYPERCALL &&
-        !fast_hypercall_offered(h->info.attach_number))
+    if (head->attach_kind == FAST_ATTACH_HYPERCALL && !fast_hypercall_offered(head->attach_number))
         return -XEN_EINVAL;
-    return fast_may_go(h, state) ? 0 : -XEN_EOPNOTSUPP;
+    return fast_may_go(head->attach_kind, state) ? 0 : -XEN_EOPNOTSUPP;
 }
 
 static int build(struct fast_handler *h, struct radon_fast_install *op, struct domain *d)
@@ -254,14 +253,14 @@ static int build(struct fast_handler *h, struct radon_fast_install *op, struct d
         trace_fast_refuse(d->id, op->refusal, op->instruction);
     if (rc || op->refusal || (op->flags & RADON_FAST_INSTALL_VERIFY_ONLY))
         return rc;
-    h->one_vcpu = op->flags & RADON_FAST_ONE_VCPU;
-    describe(h, op, d);
-    rc = check_point(h, op);
+    rc = check_point(&h->program.head, op);
     if (rc)
         return rc;
     fd = fast_domain_get(d);
     if (!fd)
         return -XEN_ENOMEM;
+    h->one_vcpu = op->flags & RADON_FAST_ONE_VCPU;
+    describe(h, op, d);
     rc = make_code(h);
     if (rc == 0)
         rc = fast_fetch_watches(h, op->watches, op->nr_watches);

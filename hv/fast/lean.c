@@ -22,33 +22,40 @@ static spinlock_t lock;
 #define LEAN_SYSCALL_INSNS 80u
 #define LEAN_HYPERCALL_INSNS 82u /* with the same address space, and no MSR */
 
-static uint64_t switch_cycles; /* of the two loads and the read */
+static uint64_t switch_cycles, stamp_cycles; /* of the two loads and the read; of a time stamp */
 
 static uint64_t time_switches(void)
 {
-    uint64_t cr3 = read_cr3(), start = rdtsc(), between = rdtsc(), end;
+    uint64_t cr3 = read_cr3(), start = rdtsc(), took;
 
     write_cr3(cr3);
     (void)rdmsr(MSR_SHADOW_GS_BASE);
     write_cr3(cr3);
-    end = rdtsc() - between;
-    return end - MIN(end, between - start);
+    took = rdtsc() - start;
+    return took - MIN(took, stamp_cycles);
+}
+
+static uint64_t time_stamp(void)
+{
+    uint64_t start = rdtsc();
+
+    return rdtsc() - start;
 }
 
 /* The fastest of a few: the others were disturbed. */
-static void measure_switches(void)
+static void measure(uint64_t *least, uint64_t (*time)(void))
 {
-    uint64_t least = ~0UL;
-
+    *least = ~0UL;
     for (unsigned int i = 0; i < 16; i++)
-        least = MIN(least, time_switches());
-    switch_cycles = least;
+        *least = MIN(*least, time());
 }
 
-uint64_t fast_lean_cycles(const struct fast_handler *h)
+uint64_t fast_lean_cycles(const struct fast_handler *h, uint64_t measured, unsigned int stamps)
 {
-    return h->info.attach_kind == FAST_ATTACH_HYPERCALL ? LEAN_HYPERCALL_INSNS
-                                                        : LEAN_SYSCALL_INSNS + switch_cycles;
+    uint64_t way = h->info.attach_kind == FAST_ATTACH_HYPERCALL ? LEAN_HYPERCALL_INSNS
+                                                                : LEAN_SYSCALL_INSNS + switch_cycles;
+
+    return way + measured - MIN(measured, stamps * stamp_cycles);
 }
 
 /* ------------------------------------------------------------------ work memory */
@@ -63,8 +70,10 @@ bool fast_lean_init(void)
     bool all = true;
 
     spin_lock(&lock);
-    if (!switch_cycles)
-        measure_switches();
+    if (!switch_cycles) {
+        measure(&stamp_cycles, time_stamp);
+        measure(&switch_cycles, time_switches);
+    }
     for (unsigned int i = 0; i < nr_cpus; i++) {
         struct fast_cpu *w = work[i] ? work[i] : hv_alloc(sizeof(*w));
 

@@ -36,7 +36,7 @@ static int change(struct fast_handler *h, uint32_t state)
         return -XEN_EINVAL;
     if (h->state == state)
         return 0;
-    if (!fast_may_go(h, state))
+    if (!fast_may_go(h->info.attach_kind, state))
         return -XEN_EOPNOTSUPP;
     fast_set_state(h, state, RADON_FAST_NO_REASON);
     if (state == RADON_FAST_DISABLED) {

@@ -116,9 +116,9 @@ bool fast_hypercall_offered(uint32_t number)
  * What a hypercall does is mostly not in registers and memory that a comparison sees, but in the
  * hypervisor: agreement would prove nothing.  So there is no shadow.
  */
-bool fast_may_go(const struct fast_handler *h, uint32_t state)
+bool fast_may_go(uint32_t attach_kind, uint32_t state)
 {
-    return state != RADON_FAST_SHADOW || h->info.attach_kind != FAST_ATTACH_HYPERCALL;
+    return state != RADON_FAST_SHADOW || attach_kind != FAST_ATTACH_HYPERCALL;
 }
 
 /* ------------------------------------------------------------------ publishing */

@@ -107,14 +107,15 @@ enum radon_fast_pass fast_pass_of(const struct fast_run *run)
 
 /*
  * The verifier has bounded the instructions of a run, but not what a load takes: of a device's memory, or
- * where the machine is slow.  After an overrun every run is timed, until one keeps to the budget.
+ * where the machine is slow.  After an overrun every run is timed, until one keeps to the budget; the
+ * last of RADON_FAST_OVERRUNS in a row passes, and there is none after it.
  */
 static __attribute__((noinline)) void overran(struct fast_handler *h, struct fast_cpu *w)
 {
-    w->run.stop = FAST_STOP_BUDGET;
     h->left = 1;
     if (++h->overruns < RADON_FAST_OVERRUNS)
         return;
+    w->run.stop = FAST_STOP_BUDGET;
     spin_lock(&h->fd->lock);
     fast_retire(h, RADON_FAST_BUDGET);
     spin_unlock(&h->fd->lock);
@@ -206,8 +207,8 @@ static void count_hit(struct fast_handler *h, const struct fast_cpu *w, bool tim
 
     count->hits++;
     if (timed)
-        count->cycles += FAST_TIMED * (h->lean ? fast_lean_cycles(h) + w->cycles
-                                                       : rdtsc() - start);
+        count->cycles += FAST_TIMED * (h->lean ? fast_lean_cycles(h, w->cycles, w->run.nr_staged ? 2 : 1)
+                                               : rdtsc() - start);
     trace_fast_hit(h->info.id, h->info.attach_kind, h->info.attach_number, h->info.attach_address,
                    (uint32_t)MIN(w->cycles, 0xffffffffUL));
 }

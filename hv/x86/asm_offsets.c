@@ -36,6 +36,7 @@ void asm_offsets(void)
     HOTF(FAST_COUNTS_AT, fast_counts_at);
     HOTF(KERNEL_SP, kernel_sp);
     HOTF(HYPERCALLS, hypercalls);
+    HOTF(IRET_ENTRY, iret_entry);
     EMIT(FAST_MAX_SYSCALL_, FAST_MAX_SYSCALL);
     EMIT(FAST_DOMAIN_LEAN, offsetof(struct fast_domain, lean));
     EMIT(FAST_DOMAIN_LEAN_HYPERCALLS, offsetof(struct fast_domain, lean_hypercalls));

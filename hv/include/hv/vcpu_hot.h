@@ -73,7 +73,7 @@ struct vcpu_hot {
     struct fast_cpu *fast_work; /* of the CPU where it runs; while the domain has handlers */
     uint64_t fast_counts_at;    /* of that CPU in struct fast_handler's counts: bytes */
     const void *hypercalls;     /* hypercall_table, or its domain's own with fast handlers in it */
-    uint64_t pad2;
+    uint64_t iret_entry;        /* TSC of the iret that ends a sample; 0: C has to look itself */
     uint8_t fast_map[128];      /* bit per system call: there is a handler */
 };
 

@@ -282,7 +282,7 @@ enum radon_fast_pass {       /* why a run of an active handler left the work to 
     RADON_FAST_PASS_FULL,
     RADON_FAST_PASS_STATE,   /* flags, mode or return address that it does not serve (rule 8) */
     RADON_FAST_PASS_EVENT,   /* an event was pending */
-    RADON_FAST_PASS_BUDGET,  /* it took longer than its budget */
+    RADON_FAST_PASS_BUDGET,  /* it took longer than its budget once too often: retired */
     RADON_FAST_NR_PASSES,
 };
 
