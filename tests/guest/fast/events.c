@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The trace events of handlers and captures: each as often as it happened, and nothing unless asked. */
+#include "events.h"
+
 #include "capture.h"
 
 #include "prog.h"
@@ -7,14 +9,6 @@
 #include <xen/trace.h>
 
 #define NR 41
-#define MOST 64u
-
-enum event {
-#define EVENT(name, id, fields, text) EV_##name,
-#define EVENT_VAR(name, id, text) EV_##name,
-#include "../../../tracing/events.def"
-    NR_EVENTS
-};
 
 static const uint32_t numbers[NR_EVENTS] = {
 #define EVENT(name, id, fields, text) id,
@@ -22,11 +16,8 @@ static const uint32_t numbers[NR_EVENTS] = {
 #include "../../../tracing/events.def"
 };
 
-static struct {
-    enum event event;
-    uint32_t words[7];
-} seen[MOST];
-static unsigned int nr_seen;
+struct seen_event seen[EVENTS_MOST];
+unsigned int nr_seen;
 static uint8_t kept[8 * 4096];
 
 /* rax = 5, unless rdi is 1. */
@@ -49,15 +40,15 @@ static void record(const enum event *events, unsigned int n, uint32_t mode)
 
 static void note(const uint32_t *p)
 {
-    for (unsigned int e = 0; e < NR_EVENTS && nr_seen < MOST; e++)
+    for (unsigned int e = 0; e < NR_EVENTS && nr_seen < EVENTS_MOST; e++)
         if (numbers[e] == (*p & 0x0fffffff)) {
             seen[nr_seen].event = (enum event)e;
             memcpy(seen[nr_seen++].words, p + 3, 4 * (*p >> 28 & 7));
         }
 }
 
-/* From now on; what is in the rings already is gone. */
-static void begin(const enum event *events, unsigned int n)
+/* What is in the rings already is gone. */
+void events_begin(const enum event *events, unsigned int n)
 {
     struct radon_trace_control op = { .mode = RADON_TRACE_OFF, .pages = 4,
                                       .domain = RADON_DOMID_ANY, .vcpus = ~0ul };
@@ -66,8 +57,7 @@ static void begin(const enum event *events, unsigned int n)
     record(events, n, RADON_TRACE_FLIGHT);
 }
 
-/* The end: what was recorded is in `seen`. */
-static void end(void)
+void events_end(void)
 {
     struct radon_trace_read r = { .buffer = (uint64_t)kept, .bytes = sizeof(kept) };
 
@@ -82,8 +72,7 @@ static void end(void)
     }
 }
 
-/* Record i is of that event; n of its words are these. */
-static void check_record(unsigned int i, enum event event, const uint32_t *words, unsigned int n)
+void check_record(unsigned int i, enum event event, const uint32_t *words, unsigned int n)
 {
     check(i < nr_seen);
     if (i >= nr_seen)
@@ -92,12 +81,6 @@ static void check_record(unsigned int i, enum event event, const uint32_t *words
     for (unsigned int w = 0; w < n; w++)
         check_eq(seen[i].words[w], words[w]);
 }
-
-#define CHECK_RECORD(i, event, ...)                                                                \
-    do {                                                                                           \
-        const uint32_t words_[] = { __VA_ARGS__ };                                                 \
-        check_record(i, event, words_, sizeof(words_) / 4);                                        \
-    } while (0)
 
 /* ------------------------------------------------------------------ cases */
 
@@ -110,7 +93,7 @@ static void life(void)
     uint32_t id;
 
     test_case("install, hits, passes, states and a refusal, in this order");
-    begin(want, sizeof(want) / sizeof(want[0]));
+    events_begin(want, sizeof(want) / sizeof(want[0]));
     id = (uint32_t)install(PROGRAM(NR, five), RADON_FAST_INSTALL_ACTIVE);
     user_syscall(NR, 0, 0);
     user_syscall(NR, 1, 0);
@@ -120,7 +103,7 @@ static void life(void)
     control(id, RADON_FAST_ACTIVE);
     control(id, RADON_FAST_RETIRED);
     install(PROGRAM(NR, loop), RADON_FAST_INSTALL_ACTIVE);
-    end();
+    events_end();
     check_eq(nr_seen, 9);
     CHECK_RECORD(0, EV_fast_install, id, 0, kind, NR, 0, 0);
     CHECK_RECORD(1, EV_fast_state, id, kind, NR, 0, RADON_FAST_ACTIVE, 0);
@@ -146,10 +129,10 @@ static void of_hypercalls(void)
     test_case("hits and passes of a hypercall, and the hypercall's own end");
     id = (uint32_t)install(make_program(FAST_ATTACH_HYPERCALL, nr, 0, five, sizeof(five) / 8),
                            RADON_FAST_INSTALL_ACTIVE);
-    begin(want, sizeof(want) / sizeof(want[0]));
+    events_begin(want, sizeof(want) / sizeof(want[0]));
     hyp_xen_version(XENVER_version, 0);
     hyp_xen_version(XENVER_extraversion, 0);
-    end();
+    events_end();
     check_eq(nr_seen, 5);
     CHECK_RECORD(0, EV_exit_hypercall, RADON_HYPERCALL, 0, 0);
     CHECK_RECORD(1, EV_fast_hit, id, kind, nr, 0, 0);
@@ -169,11 +152,11 @@ static void each_alone(void)
     for (unsigned int i = 0; i < 3; i++) {
         uint32_t id = (uint32_t)install(PROGRAM(NR, five), RADON_FAST_INSTALL_ACTIVE);
 
-        begin(&want[i], 1);
+        events_begin(&want[i], 1);
         for (unsigned int call = 0; call < 6; call++)
             user_syscall(NR, call % 3 == 2, 0);
         control(id, RADON_FAST_RETIRED);
-        end();
+        events_end();
         check_eq(nr_seen, records[i]);
         for (unsigned int r = 0; r < nr_seen; r++)
             check_eq(seen[r].event, want[i]);
@@ -189,14 +172,14 @@ static void captures(void)
     struct radon_capture_stop stop;
 
     test_case("a capture's beginning, and each occurrence's end");
-    begin(want, sizeof(want) / sizeof(want[0]));
+    events_begin(want, sizeof(want) / sizeof(want[0]));
     check_eq(radon_op(RADON_CAPTURE_START, &op), 0);
     user_syscall(NR, 0, 0);
     user_syscall(NR, 0, 0);
     stop.id = op.id;
     stop.reserved = 0;
     radon_op(RADON_CAPTURE_STOP, &stop);
-    end();
+    events_end();
     check_eq(nr_seen, 3);
     CHECK_RECORD(0, EV_capture_start, op.id, 0, FAST_ATTACH_SYSCALL, NR, 0, 0);
     CHECK_RECORD(1, EV_capture_end, op.id, 0, RADON_CAPTURE_LONG, 3);
