@@ -142,16 +142,15 @@ def main(argv):
     options.top = options.top or {"fast": 30, "entries": 100}[options.what]
     if options.top < 1 or options.cpus < 1:
         raise UsageError("--top and --cpus take numbers from 1")
-    programs.ensure()
-    if options.what == "entries":
-        settings = Settings()
-        settings.cpus = options.cpus
-        return frequent.show(settings, options.top, options.table)
-    if options.table:
+    if options.table and options.what != "entries":
         raise UsageError("--table goes with `entries`")
-    rows = programs.choose_rows(programs.list_rows(), options.rows)
+    frequent.check(options.table)
+    programs.ensure()
     settings = Settings()
     settings.cpus = options.cpus
+    if options.what == "entries":
+        return frequent.show(settings, options.top, options.table)
+    rows = programs.choose_rows(programs.list_rows(), options.rows)
     with tempfile.TemporaryDirectory(prefix="radon-") as directory:
         specs = {name: measure.make_spec(name, settings, rows) for name in COLUMNS[:2]}
         specs[measure.FAST] = fast_spec(settings, rows, directory)

@@ -168,10 +168,14 @@ def save(result, prefix):
         file.write(markdown(result))
 
 
-def show(settings, top, prefix):
-    """Runs it, prints the table, writes PREFIX.json, .csv and .md; the exit status."""
+def check(prefix):
+    """Raises UsageError for what could not be written at the end."""
     for suffix in (".json", ".csv", ".md") if prefix else ():
         check_place("--table", prefix + suffix)
+
+
+def show(settings, top, prefix):
+    """Runs it, prints the table, writes PREFIX.json, .csv and .md; the exit status."""
     if not kernel.newest():
         raise UsageError("no kernel in /boot")
     reason = measure.prepare(("radon",)).get("radon")
