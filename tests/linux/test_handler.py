@@ -72,11 +72,11 @@ class Handler(common.Case):
     def setUpClass(cls):
         make_examples()
 
-    def guest(self, script, **settings):
+    def guest(self, script, more=(), **settings):
         """The JSON documents and lines that the script prints, with the tool and the objects there."""
         module = sorted(glob.glob("/lib/modules/*-amd64/kernel/drivers/xen/xen-privcmd.ko"))[-1]
         adds = [(TOOL, "/bin/radon-handler"), (FOLDER, "/h"), (module, "/privcmd.ko"),
-                (common.compile_program("handlers", "-pthread"), "/handlers")]
+                (common.compile_program("handlers", "-pthread"), "/handlers"), *more]
         return self.run_ok("insmod /privcmd.ko && " + script, adds=adds, **settings)
 
     def rows(self, text):
@@ -147,6 +147,22 @@ class Handler(common.Case):
         row = self.rows(listed)["slow"]
         self.assertEqual((row["state"], row["reason"]), ("retired", "BUDGET"))
         self.assertEqual((row["hits"], row["passes"]), (2, 1))
+
+    def test_events(self):
+        """radon-trace shows hits, passes and states by name, with handler and attach point."""
+        module = sorted(glob.glob("/lib/modules/*-amd64/kernel/drivers/xen/xen-evtchn.ko"))[-1]
+        text = self.guest(
+            "insmod /evtchn.ko; radon-trace record -e 'fast:*' -o /t -- /bin/sh -c '"
+            "radon-handler load --now /h/umask.o; umask 22; umask 27; radon-handler remove 1' >/dev/null; "
+            "radon-trace dump /t", more=[(module, "/evtchn.ko"),
+                                         (os.path.join(BUILD, "tracing", "radon-trace"), "/bin/radon-trace")])
+        lines = [line for line in text.splitlines() if "fast:" in line]
+        self.assertRegex(lines[0], r"fast:install .*handler=1 .*kind=syscall number=95 ")
+        self.assertRegex(lines[1], r"fast:state .*handler=1 kind=syscall number=95 .*now=active")
+        hits = [line for line in lines if "fast:hit" in line]
+        self.assertGreater(len(hits), 3)
+        self.assertRegex(hits[0], r"handler=1 kind=syscall number=95 address=0x?0* cycles=[1-9]")
+        self.assertRegex(lines[-1], r"fast:state .*was=active now=retired reason=removed")
 
     def test_refused(self):
         result = self.boot("insmod /privcmd.ko; radon-handler load --now /h/loop.o; echo $?; "
