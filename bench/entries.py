@@ -103,10 +103,10 @@ def summary(found, rows):
             "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))}
 
 
-def document(found, top, spec, rows):
+def document(found, version, top, spec, rows):
     table = most_frequent(found, top)
     return {"schema": "radon-fast-entries", "schema_version": 1,
-            "tool_version": provenance.tool_version(), "command": "./radon demo entries --top %d" % top,
+            "tool_version": version, "command": "./radon demo entries --top %d" % top,
             "date": time.strftime("%Y-%m-%d"), "clock": spec.clock, "cpus": spec.cpus, "method": METHOD,
             "kernel": os.path.basename(provenance.kernel_path(spec)),
             "packages": provenance.package_versions(provenance.kernel_path(spec)),
@@ -184,8 +184,9 @@ def show(settings, top, prefix):
     rows = [row for row in programs.list_rows() if row["id"] not in LEFT_OUT]
     spec = make_spec(settings, rows)
     note("one boot: every row, then a mixed workload, with the daemon; some minutes")
+    version = provenance.tool_version()  # of what runs, whatever is edited meanwhile
     found = run(spec)
-    result = document(found, top, spec, rows)
+    result = document(found, version, top, spec, rows)
     if prefix:
         save(result, prefix)
     print(markdown(result), end="")

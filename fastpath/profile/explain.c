@@ -14,6 +14,12 @@
 #define SCHED_OP_BLOCK (29u | 1u << 8) /* __HYPERVISOR_sched_op, SCHEDOP_block */
 #define KERNEL_HALF 0xffff800000000000ull
 
+static const char *const emulations[RADON_EMUL_IO] = {
+    [RADON_EMUL_PRIVOP] = "privileged",
+    [RADON_EMUL_PTWR] = "page_table_write",
+    [RADON_EMUL_FORCED] = "forced",
+};
+
 const char *explained_name(const struct explained *row, char text[FAST_POINT_TEXT])
 {
     if (row->overflow)
@@ -25,6 +31,9 @@ const char *explained_name(const struct explained *row, char text[FAST_POINT_TEX
                  row->number >> 8);
     else if (row->kind == RADON_SITE_HYPERCALL)
         snprintf(text, FAST_POINT_TEXT, "hypercall:%u/%u", row->number & 0xff, row->number >> 8);
+    else if (row->kind == RADON_SITE_EMULATION && row->number < RADON_EMUL_IO)
+        snprintf(text, FAST_POINT_TEXT, "emulation:%s:%#" PRIx64, emulations[row->number],
+                 row->address);
     else if (row->address)
         snprintf(text, FAST_POINT_TEXT, "%s:%u:%#" PRIx64, site_kind_name(row->kind), row->number,
                  row->address);
