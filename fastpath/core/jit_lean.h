@@ -23,7 +23,7 @@ static inline void lean_set(struct jit *j, size_t field, uint32_t value)
 #define MAX_TAKEN 24u /* more stores than that are C's to take */
 
 struct lean_outs {
-    uint32_t jump[MAX_TAKEN + 1];
+    uint32_t jump[2 * MAX_TAKEN + 1];
     unsigned int n;
 };
 

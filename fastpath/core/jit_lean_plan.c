@@ -27,13 +27,19 @@ static bool is_ctx(const struct jit *j, unsigned int i, unsigned int reg)
     return j->space->point[i].ctx & 1u << reg;
 }
 
+/* Where the guest kernel would be entered, as long as it is not in it already. */
+static bool takes_stack(const struct jit *j, const struct isa_insn *in)
+{
+    return in->off == FIELD(kernel_sp) && j->program->head.attach_kind == FAST_ATTACH_SYSCALL;
+}
+
 static bool reads_well(const struct jit *j, unsigned int i, const struct isa_insn *in)
 {
     if (in->src == ISA_FRAME)
         return true;
     return is_ctx(j, i, in->src) && in->row->op == OP_LOAD &&
            (in->row->width == 8 || in->row->width == 4) &&
-           (lean_argument(in->off) >= 0 || in->off == FIELD(kernel_gs) || in->off == FIELD(kernel_sp) ||
+           (lean_argument(in->off) >= 0 || in->off == FIELD(kernel_gs) || takes_stack(j, in) ||
             (in->off == FIELD(rax) && j->space->point[i].result != JIT_MIXED));
 }
 
@@ -172,7 +178,7 @@ bool jit_lean_plan(struct jit *j)
     struct plan plan = { 0 };
     struct isa_insn in;
 
-    if (j->program->head.attach_kind != FAST_ATTACH_SYSCALL)
+    if (j->program->head.attach_kind == FAST_ATTACH_EXCEPTION)
         return false;
     for (unsigned int i = 0; i < n; i += in.length) {
         if (isa_decode(&j->program->insns[i], n - i, &in) != FAST_OK || !fits(j, i, &in))

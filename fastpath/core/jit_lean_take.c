@@ -46,18 +46,25 @@ static void check_pages(struct jit *j, struct lean_outs *out)
  * rax = what is to be added to the address in `at`, which is lost; or out.  An address that the size does
  * not divide has low bits that no tag has.  Carry is clear.
  */
-static void find_page(struct jit *j, unsigned int at, uint32_t size, struct lean_outs *out)
+static void find_page(struct jit *j, unsigned int at, uint32_t size, enum isa_half half,
+                      struct lean_outs *out)
 {
     const int32_t page = offsetof(struct fast_run, page);
     struct emit *e = &j->e;
 
     emit_mov(e, false, RAX, at);
-    emit_reg_reg(e, false, 0xc1, 5, RAX); /* bits 12 to 19, times 16 */
-    emit_byte(e, 8);
+    emit_reg_reg(e, false, 0xc1, 5, RAX); /* bits 12 and up, times the size of an entry */
+    emit_byte(e, 12 - __builtin_ctz(sizeof(struct fast_page)));
     emit_alu_imm(e, false, 4, RAX, (int32_t)((FAST_PAGES - 1) * sizeof(struct fast_page)));
     emit_alu_imm(e, true, 4, at, -4096 | (int32_t)(size - 1));
     emit_reg_index(e, true, 0x3b, at, RCX, RAX, page + (int32_t)offsetof(struct fast_page, tag));
     jump_out(j, out);
+    if (half != ISA_KERNEL) {
+        emit_reg_index(e, true, 0x8b, at, RCX, RAX, page + (int32_t)offsetof(struct fast_page, entry));
+        emit_reg_mem(e, true, 0x8b, at, at, 0);
+        emit_reg_index(e, true, 0x3b, at, RCX, RAX, page + (int32_t)offsetof(struct fast_page, was));
+        jump_out(j, out);
+    }
     emit_reg_index(e, true, 0x8b, RAX, RCX, RAX,
                    page + (int32_t)offsetof(struct fast_page, distance));
 }
@@ -115,7 +122,7 @@ static bool take_kept(struct jit *j, unsigned int result, struct lean_outs *out)
     }
     check_pages(j, out);
     emit_reg_mem(e, true, 0x8d, at, base, (int32_t)j->kept.imm);
-    find_page(j, at, size, out);
+    find_page(j, at, size, (enum isa_half)j->kept.row->off, out);
     /* ---- point of no return ---- */
     emit_reg_index(e, size == 8, opcode(e, size), value, RAX, base, (int32_t)j->kept.imm);
     return true;
@@ -136,20 +143,28 @@ static void stage_kept(struct jit *j)
 
 /* ------------------------------------------------------------------ those in the list */
 
-static unsigned int stored_bytes(const struct jit *j, unsigned int i)
+struct listed {
+    uint8_t size, half;
+};
+
+static struct listed stored_by(const struct jit *j, unsigned int i)
 {
+    struct listed s = { 0, ISA_ANY };
     struct isa_insn in;
 
     if (isa_decode(&j->program->insns[i], j->program->head.insns - i, &in) != FAST_OK)
-        return 0;
-    return in.row->form == FORM_GUEST_STORE ? in.row->width : 1u << (in.imm - FAST_HELPER_store8);
+        return s;
+    if (in.row->form == FORM_GUEST_STORE)
+        return (struct listed){ in.row->width, in.row->off };
+    s.size = (uint8_t)(1u << (in.imm - FAST_HELPER_store8));
+    return s;
 }
 
-/* The sizes of the stores on the way to p, first to last. */
-static void sizes_of(const struct jit *j, const struct jit_point *p, uint8_t size[MAX_TAKEN])
+/* The stores on the way to p, first to last. */
+static void stores_of(const struct jit *j, const struct jit_point *p, struct listed store[MAX_TAKEN])
 {
     for (uint32_t k = p->stores; k-- > 0;) {
-        size[k] = (uint8_t)stored_bytes(j, p->last_store);
+        store[k] = stored_by(j, p->last_store);
         p = &j->space->point[p->last_store];
     }
 }
@@ -159,20 +174,20 @@ static void take_list(struct jit *j, const struct jit_point *p, unsigned int res
 {
     const int32_t proved = offsetof(struct fast_run, proved);
     unsigned int at = scratch(j, result, NO_REG, NO_REG);
-    uint8_t size[MAX_TAKEN];
+    struct listed store[MAX_TAKEN];
     struct emit *e = &j->e;
 
     if (at == NO_REG) {
         e->failed = true;
         return;
     }
-    sizes_of(j, p, size);
+    stores_of(j, p, store);
     check_pages(j, out);
     for (uint32_t k = 0; k < p->stores; k++) {
         int32_t address = lean_staged(k, offsetof(struct fast_staged, address));
 
         emit_reg_mem(e, true, 0x8b, at, RCX, address);
-        find_page(j, at, size[k], out);
+        find_page(j, at, store[k].size, (enum isa_half)store[k].half, out);
         emit_reg_mem(e, true, 0x03, RAX, RCX, address);
         if (p->stores > 1)
             emit_reg_mem(e, true, 0x89, RAX, RCX, proved + 8 * (int32_t)k);
@@ -182,7 +197,7 @@ static void take_list(struct jit *j, const struct jit_point *p, unsigned int res
         if (p->stores > 1)
             emit_reg_mem(e, true, 0x8b, RAX, RCX, proved + 8 * (int32_t)k);
         emit_reg_mem(e, true, 0x8b, at, RCX, lean_staged(k, offsetof(struct fast_staged, value)));
-        emit_reg_mem(e, size[k] == 8, opcode(e, size[k]), at, RAX, 0);
+        emit_reg_mem(e, store[k].size == 8, opcode(e, store[k].size), at, RAX, 0);
     }
 }
 

@@ -64,15 +64,18 @@ struct fast_staged {
 #define FAST_USER_END (1ull << 47)
 
 /*
- * Pages of the guest kernel's half that stores may go to as they are: code of the JIT's looks here before it
- * leaves a store to run->env.  A place is chosen by bits 12 to 19 of the address; tag is the page's
- * address, or what no address is.  Who proves pages fills it, and empties it before an entry stops being
- * true; what is in it counts as long as run->gone is what run->gone_at points to.
+ * Pages that stores may go to as they are: code of the JIT's looks here before it leaves a store to
+ * run->env.  A place is chosen by the lowest bits of the page's number; tag is the page's address, or
+ * what no address is.  Who proves pages fills it; what is in it counts as long as run->gone is what
+ * run->gone_at points to, and, but for the kernel's half, *entry is what it was: there the guest takes dirty
+ * and accessed bits back while it leaves a page writable.
  */
-#define FAST_PAGES 256u
+#define FAST_PAGES 32u
 struct fast_page {
     uint64_t tag;
     uint64_t distance; /* from the guest's address to where the store goes */
+    const uint64_t *entry;
+    uint64_t was;
 };
 
 struct fast_run;

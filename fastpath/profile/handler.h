@@ -14,6 +14,7 @@ struct handler_options {
     const char *output;  /* -o */
     const char *log;     /* --log: the file */
     uint32_t agreements; /* load */
+    uint32_t budget_us;  /* load; 0: not given */
     bool now;            /* load: active at once */
     bool code, program;  /* dump: that part alone */
     bool follow;         /* log -f */

@@ -111,6 +111,15 @@ static void line_text(struct table *t, const char *name, const char *value)
     table_text(t, value);
 }
 
+static void show_ns(struct table *t, const char *name, double cycles, uint64_t hz)
+{
+    table_text(t, name);
+    if (cycles > 0 && hz)
+        table_real(t, cycles * 1e9 / (double)hz, 1);
+    else
+        table_unknown(t);
+}
+
 static void show_counters(struct table *t, const struct radon_fast_info *i, uint64_t hz)
 {
     char name[32];
@@ -126,11 +135,9 @@ static void show_counters(struct table *t, const struct radon_fast_info *i, uint
     line(t, "voided", i->voided);
     line(t, "agreed_in_row", i->agreed_in_row);
     line(t, "agreements_asked", i->agreements);
-    table_text(t, "ns_per_hit");
-    if (i->hits && i->cycles && hz)
-        table_real(t, (double)i->cycles * 1e9 / (double)hz / (double)i->hits, 1);
-    else
-        table_unknown(t);
+    show_ns(t, "ns_per_hit", i->hits ? (double)i->cycles / (double)i->hits : 0, hz);
+    show_ns(t, "longest_run_ns", (double)i->longest, hz);
+    show_ns(t, "budget_ns", (double)i->budget, hz);
 }
 
 static void show_times(struct table *t, const struct radon_fast_info *i)

@@ -36,7 +36,8 @@ static const char usage[] =
     "  --domain D        a domain by name or number; list, on, off: all is the default; load,\n"
     "                    oracle: 0\n"
     "  --agreements N    load: so many in a row before it is active (default: 32)\n"
-    "  --now             load: active at once, without comparing\n"
+    "  --now             load: active at once, without comparing; the only way for hypercalls\n"
+    "  --budget US       load: microseconds that a run may take (default: 1000)\n"
     "  --code            dump: machine code alone\n"
     "  --program         dump: instructions alone\n"
     "  --output FILE     export: where to (also -o)\n"
@@ -201,6 +202,10 @@ static int option(int argc, char **argv, int *i, struct handler_options *o)
         if (!text || !handler_number(text, &n))
             return EXIT_USAGE;
         o->agreements = n;
+    } else if (!strcmp(arg, "--budget")) {
+        text = value(argc, argv, i);
+        if (!text || !handler_number(text, &o->budget_us))
+            return EXIT_USAGE;
     } else
         return handler_misuse("%s: no such option", arg);
     return 0;

@@ -26,6 +26,8 @@ const char *hv_error(int rc)
                "somebody else captures";
     case ENOSPC:
         return "the domain has as many handlers as it may have";
+    case EOPNOTSUPP:
+        return "a handler of a hypercall is not compared with anything: load it with --now";
     default:
         return strerror(-rc);
     }
@@ -165,6 +167,7 @@ int hv_install(const struct prof_backend *b, struct hv_install *in)
         .agreements = in->agreements,
         .nr_tainted = in->nr_tainted,
         .text_bytes = OP_TEXT_BYTES,
+        .budget = in->budget,
     };
     int rc;
 

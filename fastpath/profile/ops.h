@@ -29,6 +29,7 @@ int hv_switch(const struct prof_backend *b, uint16_t domain, bool get, bool *on)
 struct hv_install {
     uint16_t domain;
     uint32_t flags, agreements;
+    uint64_t budget; /* cycles; 0: the hypervisor's own choice */
     const void *program;
     uint32_t program_bytes;
     const struct radon_fast_watch *watches;

@@ -13,6 +13,7 @@
 
 #include "hv/domain.h"
 #include "hv/fast.h"
+#include "hv/hypercall.h"
 #include "hv/lib.h"
 #include "hv/mm.h"
 #include "hv/percpu.h"
@@ -47,6 +48,7 @@ struct fast_handler {
     bool lean;                   /* it is lean code */
     uint32_t state;              /* enum radon_fast_state */
     bool oracle;                 /* active: one in fd->oracle is compared */
+    uint32_t overruns;           /* of its budget, one after the other */
     struct fast_counts *counts;  /* of each CPU */
     struct fast_handler *next;
     struct fast_domain *fd;
@@ -70,8 +72,9 @@ struct fast_handler {
 
 struct fast_domain {
     struct fast_handler *syscalls[FAST_MAX_SYSCALL + 1];
-    struct fast_counts **lean;   /* of each CPU, by system call: those that hv/x86/fast_entry.S may run */
-    struct fast_handler *hypercalls[FAST_MAX_HYPERCALL + 1];
+    struct fast_counts **lean;   /* of each CPU, by system call, then by hypercall: those that assembly may run */
+    struct fast_handler *hypercalls[NR_HYPERCALLS];
+    hypercall_fn table[NR_HYPERCALLS]; /* hypercall_table, but for those: fast_hypercall_entry */
     struct fast_handler *traps[RADON_FAST_MAX_HANDLERS];
     uint32_t nr_syscalls, nr_hypercalls, nr_traps; /* published ones */
     spinlock_t lock;
@@ -95,6 +98,7 @@ struct fast_cpu {
     struct fast_run run;
     struct fast_ctx ctx;
     struct fast_world world;
+    uint64_t cycles;             /* of the last run from C: its program, and its stores if taken */
 };
 
 extern const struct fast_env fast_env;
@@ -138,6 +142,11 @@ struct fast_domain *fast_domain_get(struct domain *d);
 /* The domain that a caller may speak of, or NULL and *rc. */
 struct domain *fast_target(uint16_t id, int *rc);
 struct fast_handler *fast_find(uint32_t id, int *rc);
+/* h->state, traced; why: of a retirement, else 0.  fd->lock is held if h is in the list. */
+void fast_set_state(struct fast_handler *h, enum radon_fast_state state, enum radon_fast_reason why);
+/* Whether a handler may be attached to this hypercall; whether one of that kind may be in `state`. */
+bool fast_hypercall_offered(uint32_t number);
+bool fast_may_go(uint32_t attach_kind, uint32_t state);
 /* Every CPU has left what it was in; any locks may be held but none that CPUs wait for unserved. */
 void fast_sync(void);
 /* Make h, new or disabled, run; replaces who was there.  fd->lock is held for these three. */
@@ -169,9 +178,14 @@ void shadow_run(struct fast_handler *h, struct fast_cpu *w);
 
 /* Flags in which the guest kernel's path does more than a handler knows of (RF too, but for faults). */
 #define FAST_REFUSED_FLAGS (X86_EFLAGS_TF | X86_EFLAGS_AC | X86_EFLAGS_NT)
+/* An entry that h left to others. */
+void fast_count_pass(struct fast_handler *h, enum radon_fast_pass why);
 /* Why a run that was not DONE was not. */
 enum radon_fast_pass fast_pass_of(const struct fast_run *run);
-/* r0 of a run; what it staged is proved possible if that is DONE.  Nothing is taken. */
+/*
+ * r0 of a run; what it staged is proved possible if that is DONE.  Nothing is taken.  One that goes on
+ * taking longer than it may passes and is retired.
+ */
 enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w);
 
 /* The state of regs as a context; user: the entry came from user mode. */
@@ -180,6 +194,8 @@ uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *
 
 /* ------------------------------------------------------------------ lean.c */
 
+/* What a hit of h by assembly takes, whose program and stores took so long between so many pairs of stamps. */
+uint64_t fast_lean_cycles(const struct fast_handler *h, uint64_t measured, unsigned int stamps);
 /* Work memory for every CPU, and fd's tables, ready for fast_entry.S; false without memory. */
 bool fast_lean_init(struct fast_domain *fd);
 void fast_lean_free(struct fast_domain *fd);
@@ -190,8 +206,8 @@ struct fast_cpu *fast_work_of(unsigned int cpu);
  */
 void fast_lean_update(struct fast_handler *h);
 /* It is unpublished: fast_entry.S finds it no more. */
-void fast_lean_forget(struct fast_handler *h);
-/* Lean code from C, on the context of the current vCPU (w->world.v): r0. */
+void fast_lean_forget(const struct fast_handler *h);
+/* Lean code from C, on the context of the current vCPU (w->world.v), as fast_call_lean(): r0. */
 uint64_t fast_run_lean(struct fast_handler *h, struct fast_cpu *w);
 /* Where v's CPU has what fast_entry.S works with. */
 void fast_find_work(struct vcpu *v);

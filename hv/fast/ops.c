@@ -36,12 +36,14 @@ static int change(struct fast_handler *h, uint32_t state)
         return -XEN_EINVAL;
     if (h->state == state)
         return 0;
+    if (!fast_may_go(h->info.attach_kind, state))
+        return -XEN_EOPNOTSUPP;
+    fast_set_state(h, state, RADON_FAST_NO_REASON);
     if (state == RADON_FAST_DISABLED) {
-        h->state = state;
         fast_unpublish(h);
         return 0;
     }
-    h->state = state;
+    h->overruns = 0;
     h->info.agreed_in_row = 0;
     if (state == RADON_FAST_ACTIVE && !h->info.activated)
         h->info.activated = rdtsc();

@@ -5,6 +5,7 @@
 #include "hv/asm.h"
 #include "hv/desc.h"
 #include "hv/mm.h"
+#include "hv/trace.h"
 #include "hv/x86.h"
 
 #include "fast_int.h"
@@ -78,6 +79,7 @@ struct fast_domain *fast_domain_get(struct domain *d)
         return NULL;
     fd->domain = d;
     fd->oracle = RADON_FAST_ORACLE_PERIOD;
+    memcpy(fd->table, hypercall_table, sizeof(fd->table));
     if (__atomic_compare_exchange_n(&d->fast, &none, fd, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return fd;
     fast_lean_free(fd);
@@ -108,7 +110,7 @@ void fast_refresh(struct vcpu *v)
     fast_find_work(v);
     hot_set_instrumented(v->hot, HOT_FAST, fd->nr_syscalls);
     hot_set_instrumented(v->hot, HOT_FAST_TRAP, fd->nr_traps);
-    hot_set_instrumented(v->hot, HOT_FAST_HYPERCALL, fd->nr_hypercalls);
+    WRITE_ONCE(v->hot->hypercalls, fd->nr_hypercalls ? fd->table : hypercall_table);
     if (v->hot->cpu->curr == v)
         desc_set_syscall(v->hot->cpu, v->hot);
 }
@@ -120,7 +122,30 @@ static void refresh_all(struct fast_domain *fd)
             fast_refresh(fd->domain->vcpu[i]);
 }
 
+/* ------------------------------------------------------------------ hypercalls */
+
+/* Not the way back itself, which is on no table; nor the call that takes a handler out again. */
+bool fast_hypercall_offered(uint32_t number)
+{
+    return number < NR_HYPERCALLS && number != __HYPERVISOR_iret && number != RADON_HYPERCALL;
+}
+
+/*
+ * What a hypercall does is mostly not in registers and memory that a comparison sees, but in the
+ * hypervisor: agreement would prove nothing.  So there is no shadow.
+ */
+bool fast_may_go(uint32_t attach_kind, uint32_t state)
+{
+    return state != RADON_FAST_SHADOW || attach_kind != FAST_ATTACH_HYPERCALL;
+}
+
 /* ------------------------------------------------------------------ publishing */
+
+void fast_set_state(struct fast_handler *h, enum radon_fast_state state, enum radon_fast_reason why)
+{
+    trace_fast_state(h->info.id, h->info.attach_kind, h->info.attach_number, h->state, state, why);
+    h->state = state;
+}
 
 static bool same_trap(const struct fast_handler *h, const struct fast_handler *other)
 {
@@ -149,6 +174,17 @@ static struct fast_handler **slot_of(struct fast_handler *h)
     return room;
 }
 
+/* The point has no handler from now on. */
+static void empty(struct fast_domain *fd, const struct fast_handler *h, struct fast_handler **slot)
+{
+    uint32_t nr = h->info.attach_number;
+
+    fast_lean_forget(h);
+    if (h->info.attach_kind == FAST_ATTACH_HYPERCALL)
+        WRITE_ONCE(fd->table[nr], hypercall_table[nr]);
+    WRITE_ONCE(*slot, NULL);
+}
+
 static void count_published(struct fast_domain *fd)
 {
     fd->nr_syscalls = fd->nr_hypercalls = fd->nr_traps = 0;
@@ -170,6 +206,8 @@ void fast_publish(struct fast_handler *h)
         fast_retire(*slot, RADON_FAST_REPLACED);
     __atomic_store_n(slot, h, __ATOMIC_RELEASE);
     fast_lean_update(h);
+    if (h->info.attach_kind == FAST_ATTACH_HYPERCALL)
+        WRITE_ONCE(h->fd->table[h->info.attach_number], fast_hypercall_entry);
     count_published(h->fd);
 }
 
@@ -177,10 +215,8 @@ void fast_unpublish(struct fast_handler *h)
 {
     struct fast_handler **slot = slot_of(h);
 
-    if (slot && *slot == h) {
-        fast_lean_forget(h);
-        WRITE_ONCE(*slot, NULL);
-    }
+    if (slot && *slot == h)
+        empty(h->fd, h, slot);
     count_published(h->fd);
 }
 
@@ -188,7 +224,7 @@ void fast_retire(struct fast_handler *h, enum radon_fast_reason why)
 {
     if (h->state == RADON_FAST_RETIRED)
         return;
-    h->state = RADON_FAST_RETIRED;
+    fast_set_state(h, RADON_FAST_RETIRED, why);
     h->info.reason = (uint8_t)why;
     h->info.retired = rdtsc();
     fast_unpublish(h);

@@ -13,6 +13,7 @@
 #include "hv/asm.h"
 #include "hv/guest.h"
 #include "hv/mm.h"
+#include "hv/trace.h"
 #include "hv/x86.h"
 
 #include "interp.h"
@@ -20,6 +21,8 @@
 #include "capture.h"
 
 #define MAX_READS 256u
+
+enum { VERDICT_AGREE, VERDICT_DISAGREE, VERDICT_VOID }; /* tracing/types.def */
 
 struct shadow {
     uint32_t id;                  /* the handler's, which may be gone */
@@ -137,10 +140,19 @@ static void keep_engines(struct fast_handler *h, const struct shadow *s, const s
     }
 }
 
-static void disagree(struct fast_handler *h)
+/* differs: as in struct radon_fast_evidence; 0: the interpreter did something else. */
+static void disagree(struct fast_handler *h, const struct shadow *s, uint32_t differs)
 {
     h->info.disagreed++;
+    trace_fast_shadow(h->info.id, VERDICT_DISAGREE);
+    trace_fast_disagree(h->info.id, differs, s->oracle.nr_staged, s->before.rip);
     fast_retire(h, RADON_FAST_DISAGREED);
+}
+
+static void count_void(struct fast_handler *h)
+{
+    h->info.voided++;
+    trace_fast_shadow(h->info.id, VERDICT_VOID);
 }
 
 /*
@@ -151,10 +163,10 @@ static void engines_differ(struct fast_handler *h, const struct shadow *s, const
 {
     spin_lock(&h->fd->lock);
     if (fast_many_vcpus(h->fd->domain)) {
-        h->info.voided++;
+        count_void(h);
     } else {
         keep_engines(h, s, jit);
-        disagree(h);
+        disagree(h, s, h->evidence ? h->evidence->differs : 0);
     }
     spin_unlock(&h->fd->lock);
 }
@@ -177,7 +189,7 @@ void shadow_run(struct fast_handler *h, struct fast_cpu *w)
     for (unsigned int i = 0;; i++) {
         w->ctx = s->before;
         if (fast_try(h, w) != FAST_DONE) {
-            h->counts[this_cpu()->id].passes[fast_pass_of(&w->run)]++;
+            fast_count_pass(h, fast_pass_of(&w->run));
             return;
         }
         s->after = w->ctx;
@@ -339,7 +351,7 @@ static void count_agreement(struct fast_handler *h, uint32_t path)
         h->paths[i].agreed = 0;
         h->nr_paths++;
         if (h->state == RADON_FAST_ACTIVE) /* a way that was never compared: back to comparing */
-            h->state = RADON_FAST_SHADOW;
+            fast_set_state(h, RADON_FAST_SHADOW, RADON_FAST_NO_REASON);
         fast_lean_update(h);
     }
     if (i < FAST_PATHS)
@@ -347,10 +359,11 @@ static void count_agreement(struct fast_handler *h, uint32_t path)
     for (uint32_t p = 0; p < h->nr_paths; p++)
         least = MIN(least, h->paths[p].agreed);
     h->info.agreed++;
+    trace_fast_shadow(h->info.id, VERDICT_AGREE);
     h->info.agreed_in_row = least;
     if (h->state == RADON_FAST_SHADOW && h->info.agreements && least >= h->info.agreements) {
         h->oracle = true;
-        h->state = RADON_FAST_ACTIVE;
+        fast_set_state(h, RADON_FAST_ACTIVE, RADON_FAST_NO_REASON);
         fast_lean_update(h);
         h->info.activated = rdtsc();
     }
@@ -362,16 +375,16 @@ static void judge(struct fast_handler *h, struct shadow *s, const struct cpu_use
     bool changed;
 
     if (s->voided || s->too_many_reads || s->kernel_sp != current()->hot->kernel_sp) {
-        h->info.voided++;
+        count_void(h);
         return;
     }
     differs = compare_regs(&s->after, regs) | compare_stores(h, s);
     changed = reads_changed(s);
     if (changed && fast_many_vcpus(current()->domain)) {
-        h->info.voided++;
+        count_void(h);
     } else if (differs || changed) {
         keep_evidence(h, s, regs, differs);
-        disagree(h);
+        disagree(h, s, differs);
     } else {
         count_agreement(h, s->path);
     }

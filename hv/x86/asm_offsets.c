@@ -33,6 +33,8 @@ void asm_offsets(void)
     HOTF(FAST_LEAN, fast_lean);
     HOTF(FAST_WORK, fast_work);
     HOTF(FAST_MAP, fast_map);
+    HOTF(HYPERCALLS, hypercalls);
+    HOTF(IRET_ENTRY, iret_entry);
     EMIT(FAST_MAX_SYSCALL_, FAST_MAX_SYSCALL);
     EMIT(FAST_COUNTS_CODE, offsetof(struct fast_counts, code));
     EMIT(FAST_COUNTS_LEFT, offsetof(struct fast_counts, left));

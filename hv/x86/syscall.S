@@ -149,9 +149,11 @@ bounce_plain:
 .Lhypercall_call:
     cmp     $NR_HYPERCALLS, %rax
     jae     .Lbad_hypercall
-    lea     hypercall_table(%rip), %r11
+    mov     HOT(HYPERCALLS, 15), %r11   /* hypercall_table, but for numbers with a fast handler */
     mov     %r10, %rcx
     call    *(%r11, %rax, 8)
+    .globl  hypercall_done
+hypercall_done:
 .Lhypercall_done:
     testl   $~(HOT_KERNEL | HOT_HANDLERS), HOT(FLAGS, 15)
     jnz     .Lhypercall_exit_not_plain
@@ -439,7 +441,7 @@ iret_lean_\timed:
  */
 .Liret_not_plain:
     testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT | HOT_HANDLERS), HOT(FLAGS, 2)
-    jnz     .Lslow_syscall
+    jnz     .Liret_in_c
     testl   $HOT_TRACE, HOT(FLAGS, 2)
     jz      .Liret_timed
     testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_iret_user(%rip)
@@ -451,6 +453,13 @@ iret_lean_\timed:
     jmp     .Liret_plain
     TRACE_IRET_RARE
     TRACE_IRET_USER
+/* The sample ends here, not where C gets to it. */
+.Liret_in_c:
+    mov     %rdx, HOT(SITE_RDX, 2)
+    SITE_STAMP(IRET_ENTRY, 2)
+    mov     HOT(SITE_RDX, 2), %rdx
+    mov     $HYPERCALL_IRET, %eax
+    jmp     .Lslow_syscall
 
 /* A full frame and C: system calls and irets that are not plain. */
     .globl  slow_syscall

@@ -145,8 +145,8 @@ static const uint8_t size_code[] = { 0x10, 0x08, 0x00, 0x18 }; /* 1, 2, 4, 8 byt
 
 static void memory(struct maker *m)
 {
-    static const uint8_t writable[] = {
-        0x18, 0x20, 0x28, 0x30, 0x38, 0x40, 0x48, 0x58, 0x60, 0x90
+    static const uint8_t writable[] = { /* at every attach point */
+        0x18, 0x20, 0x78, 0x30, 0x38, 0x40, 0x48, 0x58, 0x60, 0x90
     };
     unsigned int log = draw_below(m->d, 4), bytes = 1u << log;
     int stack = -(int)FAST_STACK_BYTES + (int)(draw_below(m->d, 16) * 8 / bytes * bytes);

@@ -266,7 +266,7 @@ enum radon_fast_reason {     /* why a handler was retired */
     RADON_FAST_DISAGREED,    /* shadow or oracle: evidence is kept */
     RADON_FAST_TEXT_CHANGED, /* a frame that it rests on became writable */
     RADON_FAST_MAP_CHANGED,  /* an address that it rests on maps another frame */
-    RADON_FAST_BUDGET,       /* overran its budget */
+    RADON_FAST_BUDGET,       /* overran its budget, RADON_FAST_OVERRUNS times one after the other */
     RADON_FAST_VCPUS,        /* a vCPU came online or went offline */
     RADON_FAST_GUEST_STATE,  /* new callbacks, LDT, vm_assist, save or kexec */
     RADON_FAST_REMOVED,      /* by who installed it */
@@ -283,11 +283,14 @@ enum radon_fast_pass {       /* why a run of an active handler left the work to 
     RADON_FAST_PASS_FULL,
     RADON_FAST_PASS_STATE,   /* flags, mode or return address that it does not serve (rule 8) */
     RADON_FAST_PASS_EVENT,   /* an event was pending */
+    RADON_FAST_PASS_BUDGET,  /* it took longer than its budget once too often: retired */
     RADON_FAST_NR_PASSES,
 };
 
 #define RADON_FAST_MAX_HANDLERS 64u /* of a domain */
 #define RADON_FAST_MAX_WATCHED 256u /* addresses that a handler rests on */
+#define RADON_FAST_OVERRUNS 3u      /* one alone may be the machine's doing: SMM, a host beneath */
+#define RADON_FAST_BUDGET_US 1000u  /* of a run, where no other is given: interrupts are off so long */
 
 /* A page of guest text or read-only data that the program was made from. */
 struct radon_fast_watch {
@@ -320,6 +323,7 @@ struct radon_fast_install {
     uint64_t text;          /* in: buffer for the verdict's text, or 0 */
     uint32_t text_bytes;
     uint32_t verify_ns;
+    uint64_t budget;        /* in: cycles that a run of the program may take; 0: RADON_FAST_BUDGET_US */
 };
 
 struct radon_fast_control {
@@ -339,10 +343,13 @@ struct radon_fast_info {
     uint32_t insns, code_bytes, max_cost, max_staged;
     uint64_t hash;          /* FNV-1a of the program */
     uint64_t installed, activated, retired; /* TSC; 0 = not yet */
-    uint64_t runs, hits, cycles; /* cycles: of the hits, sampled one in 64 and multiplied */
+    uint64_t runs, hits;
+    uint64_t cycles;        /* of the hits, from the entry until the guest goes on: one in 499 is timed,
+                               and counts for all */
     uint64_t passes[8];     /* by enum radon_fast_pass */
     uint64_t agreed, disagreed, voided;  /* shadow verdicts */
     uint32_t agreed_in_row, agreements;
+    uint64_t budget, longest; /* cycles of one run of the program: may take, took */
 };
 
 struct radon_fast_list {

@@ -47,5 +47,7 @@ long install_op(const struct program *p, struct radon_fast_install *op);
 long control(uint32_t id, uint32_t state);
 struct radon_fast_info info_of(uint32_t id);
 bool exists(uint32_t id);
+/* A system call of user mode: what ends it, #UD behind it where a handler did it. */
+struct exception user_syscall(uint64_t number, uint64_t rdi, uint64_t rsi);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Handlers beside a small guest kernel that does the same, or not. */
 #include "capture.h"
+#include "events.h"
 
 #include "pages.h"
 #include "prog.h"
@@ -331,6 +332,37 @@ void shadow_races(void)
     check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, ktest_syscall_entry), 0);
 }
 
+static void recorded(void)
+{
+    static const enum event want[] = { EV_fast_shadow, EV_fast_disagree, EV_fast_state };
+    const uint32_t kind = FAST_ATTACH_SYSCALL;
+    uint32_t id = SHADOW(result, 2);
+
+    test_case("each verdict is an event, and what follows from it");
+    sh_cell = 5;
+    events_begin(want, sizeof(want) / sizeof(want[0]));
+    sh_mode = SAME;
+    call(0, 0);
+    sh_mode = FAULTS;
+    call(0, 0);
+    sh_mode = SAME;
+    call(0, 0);
+    control(id, RADON_FAST_SHADOW);
+    sh_mode = OTHER_RESULT;
+    call(0, 0);
+    events_end();
+    check_eq(nr_seen, 8);
+    CHECK_RECORD(0, EV_fast_shadow, id, 0);
+    CHECK_RECORD(1, EV_fast_shadow, id, 2);
+    CHECK_RECORD(2, EV_fast_shadow, id, 0);
+    CHECK_RECORD(3, EV_fast_state, id, kind, NR, RADON_FAST_SHADOW, RADON_FAST_ACTIVE, 0);
+    CHECK_RECORD(4, EV_fast_state, id, kind, NR, RADON_FAST_ACTIVE, RADON_FAST_SHADOW, 0);
+    CHECK_RECORD(5, EV_fast_shadow, id, 1);
+    CHECK_RECORD(6, EV_fast_disagree, id, 1, 0);
+    CHECK_RECORD(7, EV_fast_state, id, kind, NR, RADON_FAST_SHADOW, RADON_FAST_RETIRED,
+                 RADON_FAST_DISAGREED);
+}
+
 void shadow_tests(void)
 {
     word = page_alloc();
@@ -345,5 +377,6 @@ void shadow_tests(void)
     tainted();
     oracle();
     oracle_periods();
+    recorded();
     check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, ktest_syscall_entry), 0);
 }
