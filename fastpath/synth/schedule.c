@@ -212,7 +212,7 @@ static void order_effect(struct code *c, const struct effect *e)
         require(c, e->value, e->at);
         i.kind = I_STORE;
         i.b = e->value;
-        i.tainted = g_node(&c->w->graph, e->value)->rests & RESTS_TSC;
+        i.tainted = e->timed || (g_node(&c->w->graph, e->value)->rests & RESTS_TSC);
         c->w->out->stores++;
         break;
     }
