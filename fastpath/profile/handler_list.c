@@ -177,6 +177,11 @@ static void show_differences(struct table *t, const struct radon_fast_evidence *
                  e->store[s].guest);
         line_text(t, "store", text);
     }
+    for (unsigned int i = 0; i < RADON_FAST_EVIDENCE_READS && e->read[i].size; i++) {
+        snprintf(text, sizeof(text), "%u bytes at 0x%" PRIx64 ": handler 0x%" PRIx64 ", now 0x%" PRIx64,
+                 (unsigned int)e->read[i].size, e->read[i].address, e->read[i].handler, e->read[i].guest);
+        line_text(t, "read", text);
+    }
 }
 
 static void show_evidence(struct table *t, const struct prof_backend *b,

@@ -127,6 +127,10 @@ static void write_evidence(FILE *f, const struct radon_fast_evidence *e)
         fprintf(f, "store    %016" PRIx64 " %u bytes, handler %016" PRIx64 " %s %016" PRIx64 "%s\n",
                 e->store[s].address, e->store[s].size, e->store[s].handler, other, e->store[s].guest,
                 e->store[s].differs ? "  differs" : "");
+    for (unsigned int i = 0; i < RADON_FAST_EVIDENCE_READS && e->read[i].size; i++)
+        fprintf(f, "read     %016" PRIx64 " %u bytes, handler %016" PRIx64 " %s %016" PRIx64 "  differs\n",
+                e->read[i].address, (unsigned int)e->read[i].size, e->read[i].handler, other,
+                e->read[i].guest);
 }
 
 void keep_evidence(const struct prof *p, const struct radon_fast_info *info)

@@ -319,6 +319,7 @@ void memory_store(struct work *w, struct state *st, node_id address, unsigned in
             e->place = p;
             e->value = value;
             e->original = original;
+            e->timed = st->timed;
         }
     }
     know(w, st, &p, value, true);

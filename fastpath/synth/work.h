@@ -44,6 +44,7 @@ struct effect {
     uint8_t kind;
     bool dead;
     bool waits; /* E_STORE: done at the end of the path */
+    bool timed; /* E_STORE: of a path that the time stamp chose */
     struct place place; /* E_LOAD, E_STORE */
     node_id value;      /* loaded, stored; E_GUARD: the truth that must hold */
     node_id original;   /* E_STORE: what memory held before the path's first store there, or 0 */
@@ -79,6 +80,7 @@ struct state {
     struct segment *segment;
     uint64_t captures;
     bool masked; /* events */
+    bool timed;  /* a guard or branch that rests on the time stamp lies behind */
 };
 
 /* The values of nodes in one capture. */

@@ -291,18 +291,19 @@ static bool staged_here(const struct shadow *s, uint64_t address, uint32_t size)
     return false;
 }
 
-/* Whether something was written that the handler read and does not store to. */
-static bool reads_changed(const struct shadow *s)
+/*
+ * The first read from the i-th on of what was written since and the handler does not store to; nr_reads:
+ * there is none.
+ */
+static uint32_t changed_read(const struct shadow *s, uint32_t i, uint64_t *now)
 {
-    for (uint32_t i = 0; i < s->nr_reads; i++) {
-        uint64_t now;
-
+    for (; i < s->nr_reads; i++) {
         if (staged_here(s, s->reads[i].address, s->reads[i].size))
             continue;
-        if (!peek(s->reads[i].address, s->reads[i].size, &now) || now != s->reads[i].value)
-            return true;
+        if (!peek(s->reads[i].address, s->reads[i].size, now) || *now != s->reads[i].value)
+            break;
     }
-    return false;
+    return i;
 }
 
 static void keep_guest_regs(uint64_t to[24], const struct cpu_user_regs *r)
@@ -313,6 +314,21 @@ static void keep_guest_regs(uint64_t to[24], const struct cpu_user_regs *r)
 
     memset(to, 0, 24 * sizeof(*to));
     memcpy(to, all, sizeof(all));
+}
+
+static void keep_reads(struct radon_fast_evidence *e, const struct shadow *s)
+{
+    uint32_t n = 0;
+    uint64_t now;
+
+    for (uint32_t i = 0; (i = changed_read(s, i, &now)) < s->nr_reads; i++) {
+        if (n == RADON_FAST_EVIDENCE_READS)
+            break;
+        e->read[n].address = s->reads[i].address;
+        e->read[n].size = s->reads[i].size;
+        e->read[n].handler = s->reads[i].value;
+        e->read[n++].guest = now;
+    }
 }
 
 static void keep_evidence(struct fast_handler *h, const struct shadow *s,
@@ -335,6 +351,7 @@ static void keep_evidence(struct fast_handler *h, const struct shadow *s,
         e->store[i].differs = e->store[i].handler != e->store[i].guest &&
                               !tainted_here(h, s, t->address, t->size);
     }
+    keep_reads(e, s);
 }
 
 /* ------------------------------------------------------------------ verdicts */
@@ -372,17 +389,21 @@ static void count_agreement(struct fast_handler *h, uint32_t path)
 static void judge(struct fast_handler *h, struct shadow *s, const struct cpu_user_regs *regs)
 {
     uint32_t differs;
+    uint64_t now;
     bool changed;
 
-    if (s->voided || s->too_many_reads || s->kernel_sp != current()->hot->kernel_sp) {
+    /* Rule 14: an event that came while the guest kernel had them masked has not been delivered yet. */
+    if (s->voided || s->too_many_reads || s->kernel_sp != current()->hot->kernel_sp ||
+        current()->hot->info->evtchn_upcall_pending) {
         count_void(h);
         return;
     }
     differs = compare_regs(&s->after, regs) | compare_stores(h, s);
-    changed = reads_changed(s);
+    changed = changed_read(s, 0, &now) < s->nr_reads;
     if (changed && fast_many_vcpus(current()->domain)) {
         count_void(h);
     } else if (differs || changed) {
+        differs |= changed ? 1u << 30 : 0;
         keep_evidence(h, s, regs, differs);
         disagree(h, s, differs);
     } else {

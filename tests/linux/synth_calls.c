@@ -222,20 +222,6 @@ static void record(const char *folder, unsigned int c)
     printf("%s\n", calls[c].name);
 }
 
-/* Until ticks have met it in user mode and in the kernel: getrusage goes another way before that. */
-static void spend(void)
-{
-    struct rusage u = { 0 };
-
-    while (!u.ru_utime.tv_usec || !u.ru_stime.tv_usec) {
-        for (volatile int i = 0; i < 20000; i++)
-            ;
-        for (int i = 0; i < 100; i++)
-            plain(SYS_sched_yield, i);
-        getrusage(RUSAGE_SELF, &u);
-    }
-}
-
 int main(int argc, char **argv)
 {
     zero = open("/dev/zero", O_RDONLY);
@@ -243,7 +229,6 @@ int main(int argc, char **argv)
     file = open("/tmp/synth_calls", O_RDWR | O_CREAT, 0600);
     if (zero < 0 || null < 0 || file < 0 || pipe(pipes) || argc != 3)
         fail("files, or usage");
-    spend();
     if (strcmp(argv[1], "record") == 0) {
         if (!xen_open(&x) || !(buffer = xen_buffer(&x, BUFFER)))
             fail("no hypervisor");

@@ -15,7 +15,7 @@ from . import common
 
 TOOLS = ("prof", "handler", "explain")
 CALLS = 4000000  # about two seconds
-MIXED = 1000000
+MIXED = 500000
 PRIVATE = {"syscall:getpid", "syscall:getppid", "syscall:getuid", "syscall:gettid"}
 HOT_TO_ACTIVE_S = 2.0
 IDLE_S = 20
@@ -58,7 +58,7 @@ class Prof(common.Case):
         online = "echo %d > /sys/devices/system/cpu/cpu1/online; radon-handler list --json; echo ---; "
         text = self.guest("radon-prof --set gain_percent=0 --set min_share_ppm=500 2>&1 & sleep 1; " +
                           work + online % 0 + work + online % 1 + work +
-                          "radon-handler log --json; kill $!", cpus=2, clock="tcg", timeout=400)
+                          "radon-handler log --json; kill $!", cpus=2, clock="tcg", timeout=600)
         *lists, log = text.split("---\n")
         self.assertEqual(text.count("%d right\n" % MIXED), 3)
         rows = [json.loads(part[part.index("{"):])["rows"] for part in lists]

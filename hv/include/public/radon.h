@@ -372,10 +372,12 @@ enum radon_fast_part {
  * `engines`, what its machine code did, and what the interpreter did on the same entry.
  */
 #define RADON_FAST_EVIDENCE_STORES 64u
+#define RADON_FAST_EVIDENCE_READS 16u
 struct radon_fast_evidence {
     uint32_t id;
     uint32_t nr_stores;
-    uint32_t differs;       /* bit i: register i (order of struct radon_regs); bit 31: a store */
+    uint32_t differs;       /* bit i: register i (order of struct radon_regs); bit 31: a store; bit 30:
+                               memory that the handler only read */
     uint32_t engines;       /* 1: `guest` is the interpreter's; differs: 0: it passed, or did not */
     uint64_t before[24], handler[24], guest[24]; /* registers, struct radon_regs and zeros */
     struct {
@@ -383,6 +385,11 @@ struct radon_fast_evidence {
         uint64_t handler, guest;
         uint32_t size, differs;
     } store[RADON_FAST_EVIDENCE_STORES];
+    struct {
+        uint64_t address;
+        uint64_t handler, guest; /* what it read; what is there now */
+        uint64_t size;           /* 0: no more of them */
+    } read[RADON_FAST_EVIDENCE_READS]; /* those that differ */
 };
 
 struct radon_fast_read {

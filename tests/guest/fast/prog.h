@@ -21,6 +21,7 @@
 /* A 64-bit constant, two slots. */
 #define LDDW(dst, value) I(0x18, dst, 0, 0, (int32_t)(value)), I(0, 0, 0, 0, (int32_t)((value) >> 32))
 #define CTX(field) ((int16_t)offsetof(struct fast_ctx, field))
+#define HELPER_LOAD8 1
 #define HELPER_LOAD64 4
 #define HELPER_STORE64 8
 #define HELPER_TSC 10

@@ -12,11 +12,13 @@
 
 SNIPPET(shadowed, "", "syscall");
 
-enum { SAME, OTHER_RESULT, WRITES_WHAT_IS_READ, SWAPS, SWAPS_WRONG, FAULTS, OTHER_REGISTER };
+enum { SAME, OTHER_RESULT, WRITES_WHAT_IS_READ, SWAPS, SWAPS_WRONG, FAULTS, OTHER_REGISTER,
+       EVENT };
 
 /* The guest kernel's side, by sh_mode: rax = sh_cell, or the word at rdi with rsi put there. */
 extern const uint8_t sh_entry[];
 uint64_t sh_cell, sh_mode;
+volatile uint8_t *sh_pending; /* EVENT: one becomes pending while they are masked */
 static uint64_t *word;
 asm(".pushsection .text\n"
     "sh_entry:\n"
@@ -44,8 +46,13 @@ asm(".pushsection .text\n"
     "5: mov 0x5000, %r11\n"
     "6:\n"
     "1: cmpl $6, sh_mode(%rip)\n"
-    "  jne 9f\n"
+    "  jne 1f\n"
     "  inc %r15\n"
+    "1: cmpl $7, sh_mode(%rip)\n"
+    "  jne 9f\n"
+    "  mov sh_pending(%rip), %rax\n"
+    "  movb $1, (%rax)\n"
+    "  mov sh_cell(%rip), %rax\n"
     "9: pushq $0x100\n" /* VGCF_in_syscall */
     "  push %rcx\n"
     "  push %r11\n"
@@ -58,6 +65,12 @@ asm(".pushsection .text\n"
 static struct fast_insn result[] = {
     MOV(6, 1), LDX(7, 1, CTX(rdi)), LDDW(1, 0UL), CALL(HELPER_LOAD64), STX(6, 0, CTX(rax)),
     MOVI(0, 1), EXIT,
+};
+
+/* As handlers do that were made of a guest kernel: it passes if an event is pending. */
+static struct fast_insn looks_for_event[] = {
+    MOV(6, 1), LDDW(1, 0UL), CALL(HELPER_LOAD8), JEQI(0, 0, 2), MOVI(0, 0), EXIT, LDDW(1, 0UL),
+    CALL(HELPER_LOAD64), STX(6, 0, CTX(rax)), MOVI(0, 1), EXIT,
 };
 
 /* Two ways: rdi is 0, or not. */
@@ -169,6 +182,13 @@ static void disagreements(void)
     sh_mode = WRITES_WHAT_IS_READ;
     call(0, 0);
     check_eq(info_of(id).reason, RADON_FAST_DISAGREED);
+    read.id = id;
+    check_eq(radon_op(RADON_FAST_READ, &read), 0);
+    check_eq(e.differs & 1u << 30, 1u << 30);
+    check_eq(e.read[0].address, (uint64_t)&sh_cell);
+    check_eq(e.read[0].handler + 1, e.read[0].guest);
+    check_eq(e.read[0].size, 8);
+    check_eq(e.read[1].size, 0);
 
     test_case("stores: the same, and another value");
     id = SHADOW(swap, 10);
@@ -204,6 +224,17 @@ static void voids(void)
     sh_mode = SAME;
     call(0, 0);
     check_eq(info_of(id).agreed, 1);
+    check_eq(control(id, RADON_FAST_RETIRED), 0);
+
+    test_case("rule 14: so does an event that is pending when the guest kernel is done");
+    id = SHADOW(looks_for_event, 10);
+    call(0, 0);
+    check_eq(info_of(id).agreed, 1);
+    sh_mode = EVENT;
+    check_eq(call(0, 0), 5);
+    check_eq(info_of(id).voided, 1);
+    check_eq(info_of(id).disagreed, 0);
+    check_eq(info_of(id).state, RADON_FAST_SHADOW);
     check_eq(control(id, RADON_FAST_RETIRED), 0);
 }
 
@@ -248,11 +279,11 @@ static void oracle(void)
     call(0, 0);
     check_eq(info_of(id).state, RADON_FAST_ACTIVE);
     sh_mode = OTHER_RESULT;
-    while (info_of(id).state == RADON_FAST_ACTIVE && n < 2000) {
+    while (info_of(id).state == RADON_FAST_ACTIVE && n < 2 * RADON_FAST_ORACLE_PERIOD) {
         call(0, 0);
         n++;
     }
-    check(n > 300 && n < 2000);
+    check(n > RADON_FAST_ORACLE_PERIOD / 3 && n < 2 * RADON_FAST_ORACLE_PERIOD);
     check_eq(info_of(id).reason, RADON_FAST_DISAGREED);
 }
 
@@ -366,9 +397,12 @@ static void recorded(void)
 void shadow_tests(void)
 {
     word = page_alloc();
+    sh_pending = &this_cpu()->info->evtchn_upcall_pending;
     for (unsigned int i = 0; i < 2; i++) {
         result[2 + i].imm = two_ways[2 + i].imm =
             (int32_t)((uint64_t)&sh_cell >> (32 * i));
+        looks_for_event[1 + i].imm = (int32_t)((uint64_t)sh_pending >> (32 * i));
+        looks_for_event[7 + i].imm = (int32_t)((uint64_t)&sh_cell >> (32 * i));
     }
     check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, sh_entry), 0);
     agreements();
