@@ -13,13 +13,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ------------------------------------------------------------------ calls */
@@ -47,10 +47,10 @@ static bool read_(void)
     return syscall(SYS_read, zero, bytes, 8) == 8 && bytes[0] == 0;
 }
 
-static bool clock_(void)
+static bool sigmask_(void)
 {
-    bytes[0] = 0;
-    return syscall(SYS_clock_gettime, CLOCK_MONOTONIC, bytes) == 0 && bytes[0];
+    bytes[0] = ~0ull;
+    return syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, bytes, 8) == 0 && bytes[0] == 0;
 }
 
 /* ------------------------------------------------------------------ cases */
@@ -93,7 +93,7 @@ static const struct rule {
       bpf_raw_on, map_count, bpf_off, EITHER, 0, MANY, false },
     { "bpf kprobe", { "getgid", SYS_getgid, getgid_ },
       bpf_probe_on, map_count, bpf_off, RETIRES, 0, FEW, false },
-    { "breakpoint", { "clock_gettime", SYS_clock_gettime, clock_ },
+    { "breakpoint", { "rt_sigprocmask", SYS_rt_sigprocmask, sigmask_ },
       breakpoint_on, perf_count, perf_close, EITHER, 0, FEW, true },
     { "sched_schedstats", { "fcntl", SYS_fcntl, fcntl_ },
       schedstats_on, count_own, schedstats_off, LEAVES, 0, FEW, false },
