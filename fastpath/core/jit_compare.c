@@ -107,21 +107,23 @@ bool jit_compare(struct jit *j, unsigned int i, const struct isa_insn *load)
 
 static bool is_shift(const struct isa_insn *in, unsigned int op, unsigned int dst)
 {
-    return in->row->op == op && in->row->form == FORM_ALU_IMM && in->row->width == 32 && in->dst == dst;
+    return in->row->op == op && in->row->form == FORM_ALU_IMM && in->row->width == 32 &&
+           in->dst == dst;
 }
 
 /* mov32 t, d; rsh32 d, n; lsh32 t, 32 - n; or32 d, t, and t not read behind it: ror d, n. */
 unsigned int jit_rotate(struct jit *j, unsigned int i, const struct isa_insn *in)
 {
     unsigned int dst = in->src, other = in->dst;
-    struct isa_insn right, left, or;
+    struct isa_insn right, left, or ;
 
     if (!j->space->guest_memory || in->row->op != OP_MOV || in->row->form != FORM_ALU_REG ||
         in->row->width != 32 || dst == other || dst >= ISA_FRAME || !follows(j, i + 1, &right) ||
-        !is_shift(&right, OP_RSH, dst) || !follows(j, i + 2, &left) || !is_shift(&left, OP_LSH, other) ||
-        right.imm <= 0 || right.imm >= 32 || left.imm != 32 - right.imm || !follows(j, i + 3, &or) ||
-        or.row->op != OP_OR || or.row->form != FORM_ALU_REG || or.row->width != 32 || or.dst != dst ||
-        or.src != other || !jit_dead_after(j, j->program, i + 3, other))
+        !is_shift(&right, OP_RSH, dst) || !follows(j, i + 2, &left) ||
+        !is_shift(&left, OP_LSH, other) || right.imm <= 0 || right.imm >= 32 ||
+        left.imm != 32 - right.imm || !follows(j, i + 3, & or) || or.row->op != OP_OR ||
+        or.row->form != FORM_ALU_REG || or.row->width != 32 || or.dst != dst || or.src != other ||
+        !jit_dead_after(j, j->program, i + 3, other))
         return 0;
     emit_reg_reg(&j->e, false, 0xc1, 1, j->map[dst]);
     emit_byte(&j->e, (unsigned int)right.imm);

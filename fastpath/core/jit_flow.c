@@ -74,6 +74,13 @@ static bool falls_through(const struct isa_insn *in)
     return in->row->op != OP_JA && in->row->op != OP_EXIT;
 }
 
+uint16_t jit_writes(const struct jit *j, unsigned int i)
+{
+    struct isa_insn in;
+
+    return !j->space->point[i].half && decode(j->program, i, &in) ? uses_of(&in).writes : 0;
+}
+
 /* ------------------------------------------------------------------ backward: what is still read
  */
 
@@ -116,7 +123,8 @@ bool jit_low_half(const struct jit *j, unsigned int i)
 
     for (i++; i < j->program->head.insns && decode(j->program, i, &in); i += in.length) {
         struct uses uses = uses_of(&in);
-        bool narrow = in.row->form >= FORM_ALU_IMM && in.row->form <= FORM_UNARY && in.row->width == 32;
+        bool narrow = in.row->form >= FORM_ALU_IMM && in.row->form <= FORM_UNARY &&
+                      in.row->width == 32;
 
         if (uses.reads & BIT(0) && !narrow)
             return false;

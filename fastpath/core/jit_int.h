@@ -24,9 +24,9 @@ struct jit {
     bool calls;      /* helpers are called: on an aligned stack */
     uint32_t stores; /* instructions up to here that stage a store; lean: stores on the way here */
     uint16_t
-        checked[3]; /* bit per eBPF register, by enum isa_half: outside the guard, in that half */
-    uint32_t stack;      /* lean: bytes below what is saved */
-    bool keeps_store;    /* lean: the path's only store is `kept`, not in the list */
+        checked[3];   /* bit per eBPF register, by enum isa_half: outside the guard, in that half */
+    uint32_t stack;   /* lean: bytes below what is saved */
+    bool keeps_store; /* lean: the path's only store is `kept`, not in the list */
     struct isa_insn kept;
 };
 
@@ -37,6 +37,8 @@ static inline bool jit_is_target(const struct jit *j, unsigned int i)
 
 /* jit_flow.c: fills space->point. */
 void jit_flow(struct jit_space *space, const struct fast_program *program);
+/* The registers of the program that instruction i writes, one bit each. */
+uint16_t jit_writes(const struct jit *j, unsigned int i);
 /* What holds behind instruction i, where p holds before it. */
 struct jit_point jit_behind(unsigned int i, const struct isa_insn *in, struct jit_point p);
 /* Whether of r0, as the call at i leaves it, nothing is read but the low half. */

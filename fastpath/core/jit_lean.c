@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lean code: for a system call on its way from user mode and back (hv/x86/fast_entry.S).  User mode's
- * registers stay where they are; what the code uses itself it saves, and so the arguments are read from
- * their registers.  rcx holds the run; rax is the program's r0, and at the end the result.
+ * Lean code: for a system call on its way from user mode and back (hv/x86/fast_entry.S).  User
+ * mode's registers stay where they are; what the code uses itself it saves, and so the arguments
+ * are read from their registers.  rcx holds the run; rax is the program's r0, and at the end the
+ * result.
  *
  *   stack, downward: the return address; saved registers; the program's stack; padding
  *
- * What was staged is taken here as well (jit_lean_take.c), if all of it goes to pages that are known; each
- * store's place in the list is known too, and their number at the end.
+ * What was staged is taken here as well (jit_lean_take.c), if all of it goes to pages that are
+ * known; each store's place in the list is known too, and their number at the end.
  */
 #include "jit_lean.h"
 

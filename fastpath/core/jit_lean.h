@@ -23,7 +23,7 @@ static inline void lean_set(struct jit *j, size_t field, uint32_t value)
 #define MAX_TAKEN 24u /* more stores than that are C's to take */
 
 struct lean_outs {
-    uint32_t jump[2 * MAX_TAKEN + 1];
+    uint32_t jump[3 * MAX_TAKEN + 1];
     unsigned int n;
 };
 
@@ -34,15 +34,16 @@ static inline int32_t lean_staged(uint32_t i, size_t field)
 }
 
 /*
- * The only store of a path, if nothing but plain arithmetic is between it and the end: it is not put into
- * the list unless it must be.  True: noted, for lean_take().
+ * The only store of a path, if nothing but plain arithmetic is between it and the end: it is not
+ * put into the list unless it must be.  True: noted, for lean_take().
  */
 bool lean_keep_store(struct jit *j, unsigned int i, const struct isa_insn *in);
 /*
- * Takes the stores on the way to p, all or none; `result` is a register to be left alone.  Jumps to where
- * none was taken are in *out, for lean_land().  True: carry is clear.
+ * Takes the stores on the way to p, all or none; `result` is a register to be left alone.  Jumps to
+ * where none was taken are in *out, for lean_land().  True: carry is clear.
  */
-bool lean_take(struct jit *j, const struct jit_point *p, unsigned int result, struct lean_outs *out);
+bool lean_take(struct jit *j, const struct jit_point *p, unsigned int result,
+               struct lean_outs *out);
 /* There: the list is complete. */
 void lean_land(struct jit *j, struct lean_outs *out);
 

@@ -155,7 +155,8 @@ static bool assign(struct jit *j, const struct plan *p)
     j->map[ISA_FRAME] = RSP;
     if ((p->scratch || p->divides) && j->keep & 1u << R10)
         return false;
-    /* r11 where it is scratch; taking stores needs some register that is kept and in nobody's way. */
+    /* r11 where it is scratch; taking stores needs some register that is kept and in nobody's way.
+     */
     if (p->loads_behind || p->scratch || p->divides || (p->stores && next < 4))
         j->keep |= 1u << R11;
     if (p->scratch || p->divides)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of lean code that staged stores: all go to pages that are known to take them (struct fast_page),
- * and are done; or none is, and C looks at each.
+ * The end of lean code that staged stores: all go to pages that are known to take them (struct
+ * fast_page), and are done; or none is, and C looks at each.
  */
 #include "jit_lean.h"
 
 /* A jump forward on a condition, to be landed: where its distance ends. */
-static void jump_out(struct jit *j, struct lean_outs *out)
+static void jump_out(struct jit *j, unsigned int condition, struct lean_outs *out)
 {
     emit_byte(&j->e, 0x0f);
-    emit_byte(&j->e, 0x85);
+    emit_byte(&j->e, condition);
     emit_u32(&j->e, 0);
     out->jump[out->n++] = j->e.used;
 }
@@ -39,12 +39,12 @@ static void check_pages(struct jit *j, struct lean_outs *out)
     emit_reg_mem(e, true, 0x8b, RAX, RCX, offsetof(struct fast_run, gone_at));
     emit_reg_mem(e, true, 0x8b, RAX, RAX, 0);
     emit_reg_mem(e, true, 0x3b, RAX, RCX, offsetof(struct fast_run, gone));
-    jump_out(j, out);
+    jump_out(j, 0x85, out);
 }
 
 /*
- * rax = what is to be added to the address in `at`, which is lost; or out.  An address that the size does
- * not divide has low bits that no tag has.  Carry is clear.
+ * rax = what is to be added to the address in `at`, which is lost; or out.  An address that the
+ * size does not divide has low bits that no tag has.  Carry is clear.
  */
 static void find_page(struct jit *j, unsigned int at, uint32_t size, enum isa_half half,
                       struct lean_outs *out)
@@ -58,12 +58,14 @@ static void find_page(struct jit *j, unsigned int at, uint32_t size, enum isa_ha
     emit_alu_imm(e, false, 4, RAX, (int32_t)((FAST_PAGES - 1) * sizeof(struct fast_page)));
     emit_alu_imm(e, true, 4, at, -4096 | (int32_t)(size - 1));
     emit_reg_index(e, true, 0x3b, at, RCX, RAX, page + (int32_t)offsetof(struct fast_page, tag));
-    jump_out(j, out);
+    jump_out(j, 0x85, out);
     if (half != ISA_KERNEL) {
-        emit_reg_index(e, true, 0x8b, at, RCX, RAX, page + (int32_t)offsetof(struct fast_page, entry));
+        emit_reg_index(e, true, 0x8b, at, RCX, RAX,
+                       page + (int32_t)offsetof(struct fast_page, entry));
         emit_reg_mem(e, true, 0x8b, at, at, 0);
-        emit_reg_index(e, true, 0x3b, at, RCX, RAX, page + (int32_t)offsetof(struct fast_page, was));
-        jump_out(j, out);
+        emit_reg_index(e, true, 0x3b, at, RCX, RAX,
+                       page + (int32_t)offsetof(struct fast_page, was));
+        jump_out(j, 0x85, out);
     }
     emit_reg_index(e, true, 0x8b, RAX, RCX, RAX,
                    page + (int32_t)offsetof(struct fast_page, distance));
@@ -143,29 +145,102 @@ static void stage_kept(struct jit *j)
 
 /* ------------------------------------------------------------------ those in the list */
 
+#define GROUP_BYTES 2048 /* how far apart stores of one group may be */
+
 struct listed {
+    uint16_t insn;
     uint8_t size, half;
+    uint8_t base; /* register of the program; ISA_FRAME: a helper's, which is alone */
+    int32_t disp;
+};
+
+/* Stores next to each other in the list that go to one base: on one page, one look is enough. */
+struct group {
+    uint32_t first, n, lowest; /* lowest: the one of the lowest address */
+    int32_t low, high;         /* distances from the base: the first byte, and behind the last */
 };
 
 static struct listed stored_by(const struct jit *j, unsigned int i)
 {
-    struct listed s = { 0, ISA_ANY };
+    struct listed s = { (uint16_t)i, 0, ISA_ANY, ISA_FRAME, 0 };
     struct isa_insn in;
 
     if (isa_decode(&j->program->insns[i], j->program->head.insns - i, &in) != FAST_OK)
         return s;
     if (in.row->form == FORM_GUEST_STORE)
-        return (struct listed){ in.row->width, in.row->off };
+        return (struct listed){ (uint16_t)i, in.row->width, in.row->off, in.dst, (int32_t)in.imm };
     s.size = (uint8_t)(1u << (in.imm - FAST_HELPER_store8));
     return s;
 }
 
 /* The stores on the way to p, first to last. */
-static void stores_of(const struct jit *j, const struct jit_point *p, struct listed store[MAX_TAKEN])
+static void stores_of(const struct jit *j, const struct jit_point *p,
+                      struct listed store[MAX_TAKEN])
 {
     for (uint32_t k = p->stores; k-- > 0;) {
         store[k] = stored_by(j, p->last_store);
         p = &j->space->point[p->last_store];
+    }
+}
+
+/* Whether b's base is what a's was. */
+static bool one_base(const struct jit *j, const struct listed *a, const struct listed *b)
+{
+    if (a->base != b->base || a->base == ISA_FRAME || a->half != b->half)
+        return false;
+    for (unsigned int i = a->insn; i < b->insn; i++)
+        if (jit_writes(j, i) & 1u << a->base)
+            return false;
+    return true;
+}
+
+static struct group group_from(const struct jit *j, const struct listed *store, uint32_t first,
+                               uint32_t n)
+{
+    struct group g = { first, 1, first, store[first].disp, store[first].disp + store[first].size };
+
+    for (uint32_t k = first + 1; k < n && one_base(j, &store[k - 1], &store[k]); k++) {
+        int64_t low = store[k].disp < g.low ? store[k].disp : g.low,
+                end = (int64_t)store[k].disp + store[k].size;
+        int64_t high = end > g.high ? end : g.high;
+
+        if (high - low > GROUP_BYTES)
+            break;
+        g.lowest = low < g.low ? k : g.lowest;
+        g.low = (int32_t)low;
+        g.high = (int32_t)high;
+        g.n++;
+    }
+    return g;
+}
+
+/* rax = where the group's lowest address goes to; or out. */
+static void find_group(struct jit *j, unsigned int at, const struct listed *store,
+                       const struct group *g, struct lean_outs *out)
+{
+    int32_t address = lean_staged(g->lowest, offsetof(struct fast_staged, address));
+    struct emit *e = &j->e;
+
+    emit_reg_mem(e, true, 0x8b, at, RCX, address);
+    if (g->n > 1) { /* all on the page of the lowest */
+        emit_mov(e, false, RAX, at);
+        emit_alu_imm(e, false, 4, RAX, 4095);
+        emit_alu_imm(e, false, 7, RAX, 4096 - (g->high - g->low));
+        jump_out(j, 0x87, out);
+    }
+    find_page(j, at, g->n > 1 ? 1 : store[g->first].size, (enum isa_half)store[g->first].half, out);
+    emit_reg_mem(e, true, 0x03, RAX, RCX, address);
+}
+
+static void do_group(struct jit *j, unsigned int at, const struct listed *store,
+                     const struct group *g)
+{
+    struct emit *e = &j->e;
+
+    for (uint32_t k = g->first; k < g->first + g->n; k++) {
+        emit_reg_mem(e, true, 0x8b, at, RCX, lean_staged(k, offsetof(struct fast_staged, value)));
+        emit_reg_mem(e, store[k].size == 8, opcode(e, store[k].size), at, RAX,
+                     store[k].disp - g->low);
     }
 }
 
@@ -175,29 +250,28 @@ static void take_list(struct jit *j, const struct jit_point *p, unsigned int res
     const int32_t proved = offsetof(struct fast_run, proved);
     unsigned int at = scratch(j, result, NO_REG, NO_REG);
     struct listed store[MAX_TAKEN];
+    struct group group[MAX_TAKEN];
     struct emit *e = &j->e;
+    uint32_t n = 0;
 
     if (at == NO_REG) {
         e->failed = true;
         return;
     }
     stores_of(j, p, store);
+    for (uint32_t k = 0; k < p->stores; k += group[n++].n)
+        group[n] = group_from(j, store, k, p->stores);
     check_pages(j, out);
-    for (uint32_t k = 0; k < p->stores; k++) {
-        int32_t address = lean_staged(k, offsetof(struct fast_staged, address));
-
-        emit_reg_mem(e, true, 0x8b, at, RCX, address);
-        find_page(j, at, store[k].size, (enum isa_half)store[k].half, out);
-        emit_reg_mem(e, true, 0x03, RAX, RCX, address);
-        if (p->stores > 1)
-            emit_reg_mem(e, true, 0x89, RAX, RCX, proved + 8 * (int32_t)k);
+    for (uint32_t i = 0; i < n; i++) {
+        find_group(j, at, store, &group[i], out);
+        if (n > 1)
+            emit_reg_mem(e, true, 0x89, RAX, RCX, proved + 8 * (int32_t)i);
     }
     /* ---- point of no return ---- */
-    for (uint32_t k = 0; k < p->stores; k++) {
-        if (p->stores > 1)
-            emit_reg_mem(e, true, 0x8b, RAX, RCX, proved + 8 * (int32_t)k);
-        emit_reg_mem(e, true, 0x8b, at, RCX, lean_staged(k, offsetof(struct fast_staged, value)));
-        emit_reg_mem(e, store[k].size == 8, opcode(e, store[k].size), at, RAX, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        if (n > 1)
+            emit_reg_mem(e, true, 0x8b, RAX, RCX, proved + 8 * (int32_t)i);
+        do_group(j, at, store, &group[i]);
     }
 }
 

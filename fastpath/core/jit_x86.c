@@ -356,7 +356,8 @@ uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_spac
     return size_of(program, space);
 }
 
-uint32_t fast_jit_size_lean(const struct fast_program *program, struct jit_space *space, uint64_t tag)
+uint32_t fast_jit_size_lean(const struct fast_program *program, struct jit_space *space,
+                            uint64_t tag)
 {
     memset(space, 0, sizeof(*space));
     space->tag = tag;

@@ -63,10 +63,10 @@ uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_spac
  * is none of that kind (it reads more of the context than rax, the arguments, kernel_gs and
  * kernel_sp, or writes more than rax, or its stores on ways that meet are not the same).
  *
- * In: rcx = the run; rdi rsi rdx r10 r8 r9 = the arguments; stack 16-aligned behind the return address.
- * Out: carry clear: all is done and rax is the context's; carry set: rax is `tag`, and run->stop says why:
- * FAST_STOP_UNTAKEN, the stores staged are still to be taken, with run->result as rax; else PASS.
- * Changed: rax, flags.  A fault continues at space->fault, as above.
+ * In: rcx = the run; rdi rsi rdx r10 r8 r9 = the arguments; stack 16-aligned behind the return
+ * address. Out: carry clear: all is done and rax is the context's; carry set: rax is `tag`, and
+ * run->stop says why: FAST_STOP_UNTAKEN, the stores staged are still to be taken, with run->result
+ * as rax; else PASS. Changed: rax, flags.  A fault continues at space->fault, as above.
  */
 uint32_t fast_jit_size_lean(const struct fast_program *program, struct jit_space *space,
                             uint64_t tag);

@@ -8,13 +8,15 @@
 
 #include "work.h"
 
-#define MAX_NEW_GUARDS 12 /* more cost more than the stores */
+#define MAX_NEW_GUARDS 48 /* more cost more than the stores */
 #define MAX_GROUP 32
 
 struct hunt {
     struct work *w;
     struct place place;
     node_id original; /* taken back: what was there before; 0: only overwriting counts */
+    bool numbers;     /* what was there, and is there now, is a number: parts can take it back as well */
+    uint64_t was, now;
     struct {
         struct segment *segment;
         node_id truth;
@@ -49,6 +51,26 @@ static bool apart(struct hunt *h, struct segment *s, const struct place *other)
 
 enum found { GOES_ON, ENDS_WELL, ENDS_BADLY };
 
+/* A store to some of the bytes: of a lock word, the one that says that it is held. */
+static bool is_part(const struct hunt *h, const struct effect *e)
+{
+    uint64_t value;
+
+    return h->numbers && alias(h->w, &h->place, &e->place) == ALIAS_INSIDE &&
+           g_is_const(&h->w->graph, e->value, &value);
+}
+
+static enum found part_taken_back(struct hunt *h, const struct effect *e)
+{
+    unsigned int at = 8 * (unsigned int)(e->place.off - h->place.off);
+    uint64_t value, mask = byte_mask(e->place.size) << at;
+
+    if (!is_part(h, e) || !g_is_const(&h->w->graph, e->value, &value))
+        return ENDS_BADLY;
+    h->now = (h->now & ~mask) | (value << at & mask);
+    return h->now == h->was ? ENDS_WELL : GOES_ON;
+}
+
 static enum found look_at(struct hunt *h, struct segment *s, uint32_t i)
 {
     const struct effect *e = &s->effect[i];
@@ -64,20 +86,26 @@ static enum found look_at(struct hunt *h, struct segment *s, uint32_t i)
             return GOES_ON; /* the later one that overwrites wins either way */
         return apart(h, s, &e->place) ? GOES_ON : ENDS_BADLY;
     }
-    if (e->kind == E_LOAD || how == ALIAS_PART)
+    if (e->kind == E_LOAD || (how == ALIAS_PART && !is_part(h, e)))
         return ENDS_BADLY;
     if (!h->original)
         return ENDS_WELL;
-    if (how != ALIAS_SAME || h->grouped == MAX_GROUP)
+    if (h->grouped == MAX_GROUP)
         return ENDS_BADLY;
     h->group[h->grouped].segment = s;
     h->group[h->grouped++].i = i;
+    if (how != ALIAS_SAME)
+        return part_taken_back(h, e);
+    h->numbers = false;
     return e->value == h->original ? ENDS_WELL : GOES_ON;
 }
 
 /* Whether every path from here on ends well. */
 static bool search(struct hunt *h, struct segment *s, uint32_t from)
 {
+    bool numbers;
+    uint64_t now;
+
     for (uint32_t i = from; i < s->n; i++) {
         enum found found = look_at(h, s, i);
 
@@ -86,9 +114,14 @@ static bool search(struct hunt *h, struct segment *s, uint32_t from)
     }
     if (s->returns || !s->branch)
         return false;
-    for (int i = 0; i < 2; i++)
+    numbers = h->numbers;
+    now = h->now;
+    for (int i = 0; i < 2; i++) {
+        h->numbers = numbers;
+        h->now = now;
         if (s->child[i] && !search(h, s->child[i], 0))
             return false;
+    }
     return true;
 }
 
@@ -102,6 +135,20 @@ static void add_guards(struct hunt *h)
     }
 }
 
+/* Both sides of the store are numbers: by a guard before it, what was there. */
+static void know_numbers(struct hunt *h, const struct segment *s, uint32_t i)
+{
+    const struct graph *g = &h->w->graph;
+
+    for (uint32_t k = 0; k < i && !h->numbers; k++) {
+        const struct effect *e = &s->effect[k];
+        const struct node *n = g_node(g, e->value);
+
+        h->numbers = e->kind == E_GUARD && n->op == N_EQ && n->a == h->original &&
+                     g_is_const(g, n->b, &h->was) && g_is_const(g, s->effect[i].value, &h->now);
+    }
+}
+
 static void try_store(struct work *w, struct segment *s, uint32_t i)
 {
     struct hunt h = { .w = w, .place = s->effect[i].place };
@@ -109,6 +156,7 @@ static void try_store(struct work *w, struct segment *s, uint32_t i)
     w->at = s->effect[i].at;
     if (s->effect[i].original) { /* the whole group, this one included */
         h.original = s->effect[i].original;
+        know_numbers(&h, s, i);
         if (s->effect[i].value == h.original || search(&h, s, i + 1)) {
             s->effect[i].dead = true;
             for (unsigned int j = 0; j < h.grouped; j++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stores wait for the end of the path, behind every load: then no load has to be compared with what is staged.
- * A store may wait if no load that it lets pass reads what it writes: as far as the addresses tell, or by a
- * guard where they never met in the captures.
+ * Stores wait for the end of the path, behind every load: then no load has to be compared with what
+ * is staged. A store may wait if no load that it lets pass reads what it writes: as far as the
+ * addresses tell, or by a guard where they never met in the captures.
  */
 #include "code.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guards that need no instruction, since what else is done makes them: an access of guest memory passes unless
- * its base is in the half where it was (isa.def), and a value that is one number is not another.
+ * Guards that need no instruction, since what else is done makes them: an access of guest memory
+ * passes unless its base is in the half where it was (isa.def), and a value that is one number is
+ * not another.
  */
 #include "code.h"
 #include "run.h"

@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "memory.h"
+#include "run.h"
 
 #define VCPU_INFO_BYTES 64
-#define MAX_ALIAS_GUARDS 6 /* more cost more than loading again */
+#define MAX_ALIAS_GUARDS 24 /* more cost more than loading again */
 
 void watch_add(struct work *w, uint64_t address)
 {
@@ -211,6 +212,31 @@ static node_id real_load(struct work *w, struct state *st, const struct place *p
     return value;
 }
 
+/*
+ * A pointer that the path has, but read before events were masked, is read anew (rule 7) and must be the same
+ * again, if it was in all captures: so what is known of it stays known.
+ */
+static node_id same_again(struct work *w, struct state *st, const struct place *p, node_id value)
+{
+    uint64_t same, number;
+
+    for (uint32_t i = st->nr_known; i-- > 0 && p->size == 8;) {
+        const struct known *k = &st->known[i];
+        node_id truth;
+
+        if (!k->stale || alias(w, &k->place, p) != ALIAS_SAME)
+            continue;
+        truth = g_op(&w->graph, N_EQ, value, k->value);
+        if (!concrete_agreed(w, st->captures, truth, &same) || !same ||
+            !concrete_agreed(w, st->captures, value, &number) || number < FAST_GUARD)
+            return value;
+        value = k->value;
+        guard(w, st, truth);
+        return value;
+    }
+    return value;
+}
+
 node_id memory_load(struct work *w, struct state *st, node_id address, unsigned int size)
 {
     struct place p;
@@ -233,7 +259,7 @@ node_id memory_load(struct work *w, struct state *st, node_id address, unsigned 
                 refuse(w, SYNTH_UPCALL_MASK, "read in part");
                 return g_const(&w->graph, 0);
             }
-            value = real_load(w, st, &p);
+            value = same_again(w, st, &p, real_load(w, st, &p));
             know(w, st, &p, value, false);
         }
     }

@@ -178,7 +178,9 @@ static void put_store(unsigned int oddly)
     put(0xbf, 2, 6, 0, 0);
     put(0x0f, 2, 7, 0, 0);
     if (size % 2)
-        put(code[some(4)], 1, 2, some(20) ? some(2) * 2 : 1, away);
+        for (unsigned int n = 1 + some(4), half = some(20) ? some(2) * 2 : 1; n > 0;
+             n--) /* near each other */
+            put(code[some(4)], 1, 2, half, n == 1 ? away : (int64_t)some(some(10) ? 300 : 5000));
     else
         put(0x85, 0, 0, 0, FAST_HELPER_store8 + (int64_t)some(4));
 }
