@@ -60,10 +60,10 @@ static void call(struct machine *m, const struct isa_insn *in)
         m->reg[i] = UNWRITTEN;
 }
 
-static bool half_ok(const struct isa_row *row, uint64_t base)
+static bool half_ok(const struct fast_run *run, const struct isa_row *row, uint64_t base)
 {
-    return row->off == ISA_KERNEL ? base >= FAST_GUARD
-           : row->off == ISA_USER ? base < FAST_USER_END
+    return row->off == ISA_KERNEL ? base >= run->guard
+           : row->off == ISA_USER ? base < run->user_end
                                   : true;
 }
 
@@ -76,8 +76,8 @@ static void guest_access(struct machine *m, const struct isa_insn *in)
     bool loads = in->row->form == FORM_GUEST_LOAD;
     uint64_t *base = &m->reg[loads ? in->src : in->dst], value;
 
-    if (!half_ok(in->row, *base)) {
-        *base = FAST_NO_ADDRESS;
+    if (!half_ok(m->run, in->row, *base)) {
+        *base = m->run->no_address;
         if (loads) {
             m->run->stop = FAST_STOP_LOAD;
             return;

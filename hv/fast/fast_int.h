@@ -208,7 +208,7 @@ void fast_lean_update(struct fast_handler *h);
 /* It is unpublished: fast_entry.S finds it no more. */
 void fast_lean_forget(const struct fast_handler *h);
 /* Lean code from C, on the context of the current vCPU (w->world.v), as fast_call_lean(): r0. */
-uint64_t fast_run_lean(struct fast_handler *h, struct fast_cpu *w);
+uint64_t fast_run_lean(struct fast_handler *h, struct fast_cpu *w, bool take);
 /* Where v's CPU has what fast_entry.S works with. */
 void fast_find_work(struct vcpu *v);
 

@@ -138,13 +138,13 @@ void fast_vcpu_runs(struct vcpu *v)
     fast_state_changed(v);
 }
 
-uint64_t fast_run_lean(struct fast_handler *h, struct fast_cpu *w)
+uint64_t fast_run_lean(struct fast_handler *h, struct fast_cpu *w, bool take)
 {
     struct vcpu *v = w->world.v;
 
     v->gs_base_kernel = w->ctx.kernel_gs; /* if a selector set it, no call said so */
     stand_at(w, v);
-    return fast_call_lean(h->code, &w->run, false);
+    return fast_call_lean(h->code, &w->run, take);
 }
 
 /* ------------------------------------------------------------------ which handlers */

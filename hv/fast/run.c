@@ -135,15 +135,15 @@ static void check_budget(struct fast_handler *h, struct fast_cpu *w)
         h->overruns = 0;
 }
 
-/* False: it passes.  What it staged is not looked at. */
-static bool run_program(struct fast_handler *h, struct fast_cpu *w)
+/* False: it passes.  What it staged is not looked at, or, with `take`, done if that is possible at once. */
+static bool run_program(struct fast_handler *h, struct fast_cpu *w, bool take)
 {
     uint64_t start, r0;
 
     fast_run_init(&w->run, &w->ctx, &fast_env, &w->world);
     w->world.nr_proved = 0;
     start = rdtsc();
-    r0 = h->lean ? fast_run_lean(h, w) : h->code(&w->run);
+    r0 = h->lean ? fast_run_lean(h, w, take) : h->code(&w->run);
     w->cycles = rdtsc() - start;
     check_budget(h, w);
     /* An instruction pointer that the guest may not have is found before anything is done. */
@@ -154,7 +154,7 @@ static bool run_program(struct fast_handler *h, struct fast_cpu *w)
 
 enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w)
 {
-    return run_program(h, w) && fast_prove(&w->run) ? FAST_DONE : FAST_PASS;
+    return run_program(h, w, false) && fast_prove(&w->run) ? FAST_DONE : FAST_PASS;
 }
 
 static bool take(struct fast_cpu *w)
@@ -172,7 +172,8 @@ static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
     uint64_t start;
     bool done;
 
-    if (!run_program(h, w))
+    /* As assembly runs it, so that it takes as long; but one that is about to overrun may have to pass. */
+    if (!run_program(h, w, !h->overruns))
         return FAST_PASS;
     if (!w->run.nr_staged)
         return FAST_DONE;
