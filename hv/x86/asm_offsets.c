@@ -60,6 +60,10 @@ void asm_offsets(void)
     HOTF(SITE_PERIOD, site_period);
     HOTF(SITE_ROWS, site_rows);
     HOTF(SITE_IRET_ROW, site_iret_row);
+    HOTF(SITE_FOUND, site_found);
+    HOTF(SITE_GIVEN, site_given);
+    HOTF(SITE_HYPERCALL, site_hypercall);
+    HOTF(SITE_SUB_MASKS, site_sub_masks);
     HOTF(SITE_KEY, site_key);
     HOTF(SITE_ADDRESS, site_address);
     HOTF(SITE_ENTRY, site_entry);

@@ -53,6 +53,13 @@ static uint64_t guest_rflags(const struct vcpu *v, uint64_t rflags, bool masked)
     return rflags;
 }
 
+/* For hv/trace/sites_time.c: what the guest kernel is given from user mode, not by a lean path. */
+static uint64_t given(const struct cpu_user_regs *regs)
+{
+    return regs->entry_vector == ~0u ? (uint32_t)regs->rax
+                                     : SITE_GIVEN | (uint64_t)regs->entry_vector << 32 | regs->error_code;
+}
+
 void bounce(struct cpu_user_regs *regs, uint64_t target, unsigned int flags, uint32_t error_code)
 {
     struct vcpu *v = current();
@@ -91,6 +98,7 @@ void bounce(struct cpu_user_regs *regs, uint64_t target, unsigned int flags, uin
         sp = regs->rsp;
     } else {
         sites_bounced();
+        v->hot->site_given = given(regs);
         enter_kernel_mode(v);
         sp = v->hot->kernel_sp;
     }

@@ -37,10 +37,16 @@
 
 #define HOT_HANDLERS (HOT_FAST | HOT_FAST_TRAP | HOT_FAST_HYPERCALL)
 
+#define SITE_BOUNCED    0x80       /* with the kind in vcpu_hot.site_key: the sign of that byte */
+#define SITE_GIVEN_HIGH 0x80000000 /* of vcpu_hot.site_given's upper half */
+
 #ifndef __ASSEMBLER__
 
 #include "hv/types.h"
 #include "hv/xenpub.h"
+
+#define SITE_GIVEN ((uint64_t)SITE_GIVEN_HIGH << 32)
+#define SITE_GIVEN_NOTHING (~0ul - 1) /* or nobody knows what */
 
 struct vcpu;
 struct cpu;
@@ -48,7 +54,7 @@ struct cpu;
 struct vcpu_hot {
     uint64_t segs[4];           /* top of struct cpu_user_regs: es, ds, fs, gs; scratch */
     uint32_t flags;             /* HOT_* */
-    uint32_t pad;
+    uint32_t site_hypercall;    /* the number of the last one */
     struct vcpu_info *info;     /* where upcall mask and pending flag are (direct map) */
     uint64_t kernel_cr3;        /* the guest kernel's L4, as for CR3 */
     uint64_t user_cr3;          /* the guest user's L4; 0 = none yet */
@@ -70,6 +76,10 @@ struct vcpu_hot {
     uint64_t site_rdx;          /* scratch */
     uint64_t site_base;         /* of hypercalls' keys: domain and kind */
     struct site_row *site_iret_row; /* of its iret hypercalls */
+    struct site_row *site_found; /* from C to assembly */
+    uint64_t site_given;        /* what the guest kernel was given last: rax of a system call, or
+                                   SITE_GIVEN | vector << 32 | error code */
+    uint8_t site_sub_masks[64]; /* as hv/trace/sites_op.c has them */
     void *fast_syscalls;        /* struct fast_handler *[FAST_MAX_SYSCALL + 1] of the domain */
     struct fast_cpu *fast_work; /* of the CPU where it runs; while the domain has handlers */
     uint64_t fast_counts_at;    /* of that CPU in struct fast_handler's counts: bytes */
