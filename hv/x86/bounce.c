@@ -231,7 +231,7 @@ void do_slow_syscall(struct cpu_user_regs *regs)
 /* An iret of which the lean path found that it is not for it; recorded there. */
 void do_slow_iret(struct cpu_user_regs *regs)
 {
-    sites_enter(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
+    sites_enter_stamped(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
     iret_general(regs, true);
 }
 

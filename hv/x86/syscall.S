@@ -369,7 +369,9 @@ iret_lean_\timed:
 .Lslow\@:
     .if \timed
     mov     HOT(SITE_RDX, 2), %rdx
-    movl    $1, HOT(SITE_COUNTDOWN, 2)  /* C's sites_enter() finds it due again */
+    movl    $1, HOT(SITE_COUNTDOWN, 2)  /* C's sites_due() finds it so again */
+    .else
+    incl    HOT(SITE_COUNTDOWN, 2)      /* C counts it */
     .endif
     jmp     .Lslow_iret
 .endm

@@ -94,20 +94,37 @@ static inline void sites_void_bounce(void)
     h->site_given = SITE_GIVEN_NOTHING;
 }
 
+/* Whether the entry that begins here is timed; counts it. */
+static inline bool sites_due(struct vcpu_hot *h)
+{
+    if (likely(!(h->flags & HOT_SITES_EXACT))) {
+        if (likely(--h->site_countdown))
+            return false;
+        h->site_countdown = h->site_period;
+        hot_set_instrumented(h, HOT_SITES_OPEN, true);
+    }
+    return true;
+}
+
 /* An entry that assembly has not opened. */
 static inline void sites_enter(enum radon_site_kind kind, uint32_t number, uint64_t address)
 {
     struct vcpu_hot *h = hot();
     uint32_t *stamp = (uint32_t *)&h->site_entry;
 
-    if (likely(!(h->flags & HOT_SITES_EXACT))) {
-        if (likely(--h->site_countdown))
-            return;
-        h->site_countdown = h->site_period;
-        hot_set_instrumented(h, HOT_SITES_OPEN, true);
-    }
+    if (likely(!sites_due(h)))
+        return;
     __asm__ volatile("rdtsc" : "=a"(stamp[0]), "=d"(stamp[1]));
     site_set_label(h, kind, number, address);
+}
+
+/* One that began on a lean path: if it is due, that has stamped it. */
+static inline void sites_enter_stamped(enum radon_site_kind kind, uint32_t number, uint64_t address)
+{
+    struct vcpu_hot *h = hot();
+
+    if (unlikely(sites_due(h)))
+        site_set_label(h, kind, number, address);
 }
 
 /* A vCPU is made; v runs on this CPU from now on. */

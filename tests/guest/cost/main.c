@@ -117,6 +117,17 @@ static void op_iret_kernel(void)
     run_iret(regs_kernel(ud_code));
 }
 
+static void op_iret_alone(void) /* to right behind it */
+{
+    asm volatile("mov %%rsp, %%rdx\n"
+                 "pushq %[ss]\n pushq %%rdx\n pushfq\n pushq %[cs]\n lea 1f(%%rip), %%rcx\n pushq %%rcx\n"
+                 "pushq $0\n pushq $0\n pushq $0\n pushq $0\n"
+                 "mov %[iret], %%eax\n syscall\n 1:\n"
+                 :
+                 : [ss] "i"(FLAT_KERNEL_SS), [cs] "i"(FLAT_KERNEL_CS & ~3), [iret] "i"(__HYPERVISOR_iret)
+                 : "rax", "rcx", "rdx", "r11", "memory", "cc");
+}
+
 static void op_table_write(void)
 {
     *spare_entry = 0;
@@ -152,6 +163,7 @@ static const struct op {
     { "exception of the kernel", op_trap_kernel, 1 },
     { "exception of user mode, iret", op_trap_user, 2 },
     { "iret to the kernel, exception", op_iret_kernel, 2 },
+    { "iret to the kernel", op_iret_alone, 1 },
     { "write to a page table", op_table_write, 1 },
     { "privileged instruction", op_privileged, 1 },
     { "interrupt, hypercall", op_interrupt, 2 },
