@@ -25,6 +25,7 @@ struct place {
     node_id sym;    /* IN_STACK: subtracted from the stack's start, or 0 */
     uint8_t region; /* enum region */
     uint8_t size;
+    bool kernel; /* IN_POINTER: a guard holds the base in the kernel's half */
     bool own; /* reached from the current task, the per-CPU base or the stack (rule 4) */
 };
 
@@ -42,6 +43,8 @@ enum effect_kind { E_LOAD, E_TSC, E_GUARD, E_STORE };
 struct effect {
     uint8_t kind;
     bool dead;
+    bool waits; /* E_STORE: done at the end of the path */
+    bool timed; /* E_STORE: of a path that the time stamp chose */
     struct place place; /* E_LOAD, E_STORE */
     node_id value;      /* loaded, stored; E_GUARD: the truth that must hold */
     node_id original;   /* E_STORE: what memory held before the path's first store there, or 0 */
@@ -77,6 +80,7 @@ struct state {
     struct segment *segment;
     uint64_t captures;
     bool masked; /* events */
+    bool timed;  /* a guard or branch that rests on the time stamp lies behind */
 };
 
 /* The values of nodes in one capture. */
@@ -192,6 +196,11 @@ void remove_dead(struct work *w);
 
 /* merge.c: one comparison for several guards. */
 void merge_guards(struct work *w, struct segment *s);
+/* !(x + from < bytes) with a difference x, x outside [-from, bytes - from): two addresses apart. */
+bool are_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes);
+
+/* explain.c: what is done, path by path. */
+void explain_effects(struct work *w, const struct segment *s, unsigned int depth);
 
 /* emit.c: the program. */
 bool emit(struct work *w);

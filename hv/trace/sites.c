@@ -233,8 +233,8 @@ void sites_end_bounce(struct vcpu_hot *h, bool iret)
         return;
     row = find_here(h, h->bounce_key, h->bounce_address);
     add_here(row, (uint32_t)h->bounce_cost);
-    if (iret)
-        add_bounced_here(row, MAX(rdtsc() - h->bounce_entry, 1UL));
+    if (iret) /* where that begins: the entry that this is in */
+        add_bounced_here(row, MAX(h->site_entry - h->bounce_entry, 1UL));
     *site_kind(&h->bounce_key) = 0;
 }
 

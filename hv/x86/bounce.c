@@ -207,7 +207,7 @@ void do_slow_syscall(struct cpu_user_regs *regs)
 
     if (vcpu_in_kernel(v)) {
         trace_iret(); /* syscall.S sends nothing else here */
-        sites_enter(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
+        sites_enter_stamped(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
         iret_general(regs, false);
         return;
     }

@@ -126,18 +126,18 @@ static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
     uint64_t cr2 = vector == X86_PF ? read_cr2() : 0;
     bool record = false;
 
-    if (unlikely(flags & (HOT_STEP | HOT_FAST_TRAP)))
-        label_by_vector(regs, vector);
     if (unlikely(flags & HOT_STEP)) {
         if (vector == X86_DB && step_debug(regs))
-            return;
+            return; /* a capture's, not the guest's entry: without a label it is not counted */
         step_end(regs, vector == X86_GP || vector == X86_UD ? RADON_CAPTURE_UNSEEN
                                                             : RADON_CAPTURE_TRAP);
         record = step_wanted(regs, FAST_ATTACH_EXCEPTION, vector, regs->rip, regs->error_code, cr2);
     }
-    if (unlikely(flags & HOT_FAST_TRAP) && !record &&
-        fast_exception(regs, vector, regs->error_code, cr2))
-        return;
+    if (unlikely(flags & HOT_FAST_TRAP) && !record) {
+        label_by_vector(regs, vector);
+        if (fast_exception(regs, vector, regs->error_code, cr2))
+            return;
+    }
     handle_trap(regs, vector, cr2);
     if (record)
         step_begin(regs);
