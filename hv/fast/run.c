@@ -113,7 +113,9 @@ enum radon_fast_pass fast_pass_of(const struct fast_run *run)
 static __attribute__((noinline)) void overran(struct fast_handler *h, struct fast_cpu *w)
 {
     struct fast_counts *count = &h->counts[this_cpu()->id];
+    uint32_t passed = (int32_t)count->left > 0 ? count->step - count->left : count->step;
 
+    count->to_compared = count->to_compared > passed ? count->to_compared - passed : 1;
     count->to_timed = count->step = count->left = 1;
     if (++h->overruns < RADON_FAST_OVERRUNS)
         return;
