@@ -124,8 +124,10 @@ static int read_rows(const struct prof_backend *b, uint16_t domain, struct expla
     for (unsigned int i = 0; e->row && i < n; i++) {
         e->row[i] = row_of(&site[i]);
         e->row[i].count = site[i].count * period;
-        e->row[i].bounced = site[i].bounced * period;
-        e->row[i].cycles = (site[i].bounced ? site[i].bounced_total : site[i].total) * period;
+        e->row[i].bounced = site[i].bounced * period + site[i].bounced_looks;
+        e->row[i].cycles = site[i].bounced || site[i].bounced_looks
+                               ? radon_site_bounced_cycles(&site[i], period)
+                               : radon_site_cycles(&site[i], period);
     }
     free(site);
     if (!e->row)

@@ -29,11 +29,11 @@ struct candidate {
     struct fast_point point;
     enum stage stage;
     /* Of the hot sites, in samples: as read last time, and with a share of the time before. */
-    uint64_t seen_samples, seen_cost;
-    double samples, cost;   /* faded sums over the last ticks */
+    struct seen { uint64_t samples, cost, looks, time; } seen, tick; /* tick: of the answer that is read */
+    double samples, cost;   /* faded sums over the last ticks, of what saw more */
+    double timed, timed_cost; /* of entries that were timed alone */
     double share_ppm;       /* of a CPU's time */
     double entry_cycles;    /* of one entry until user mode goes on, by the guest kernel, as seen last */
-    uint64_t tick_samples, tick_cost; /* of the answer that is being read */
 
     uint64_t since_ns;      /* when the stage began */
     uint64_t hot_ns;        /* when it was first found hot; 0 after it is active */

@@ -103,7 +103,8 @@ struct candidate *rank_find(struct prof *p, const struct fast_point *point)
 static bool point_of(const struct radon_site *s, struct fast_point *point)
 {
     *point = (struct fast_point){ .domain = s->domain, .number = s->number };
-    if (s->flags & RADON_SITE_OVERFLOW || !s->bounced)
+    /* Looks do not tell whether it ever comes to its iret; entries that were timed do. */
+    if (s->flags & RADON_SITE_OVERFLOW || !(s->bounced || (s->bounced_looks && !s->count)))
         return false;
     switch (s->kind) {
     case RADON_SITE_SYSCALL:
@@ -133,15 +134,21 @@ bool rank_is_hot(const struct prof *p, const struct candidate *c)
 
 static void fade(struct prof *p, struct candidate *c, uint32_t period)
 {
-    c->samples = c->samples * FADE + (double)grown(c->tick_samples, c->seen_samples);
-    c->cost = c->cost * FADE + (double)grown(c->tick_cost, c->seen_cost) * period;
-    c->seen_samples = c->tick_samples;
-    c->seen_cost = c->tick_cost;
-    c->tick_samples = c->tick_cost = 0;
+    double samples = (double)grown(c->tick.samples, c->seen.samples);
+    double cost = (double)grown(c->tick.cost, c->seen.cost) * period;
+    double looks = (double)grown(c->tick.looks, c->seen.looks);
+    double time = (double)grown(c->tick.time, c->seen.time);
+
+    c->timed = c->timed * FADE + samples;
+    c->timed_cost = c->timed_cost * FADE + cost;
+    c->samples = c->samples * FADE + (looks > samples ? looks : samples);
+    c->cost = c->cost * FADE + (looks > samples ? time : cost);
+    c->seen = c->tick;
+    c->tick = (struct seen){ 0 };
     c->share_ppm = p->cycles > 0 ? c->cost * 1e6 / p->cycles : 0;
     c->hot_ticks = rank_is_hot(p, c) ? c->hot_ticks + 1 : 0;
-    if (c->samples >= 1 && c->stage == STAGE_WAITING)
-        c->entry_cycles = c->cost / (c->samples * period) + p->iret_cycles;
+    if (c->timed >= 1 && c->stage == STAGE_WAITING)
+        c->entry_cycles = c->timed_cost / (c->timed * period) + p->iret_cycles;
 }
 
 /* The first time there is nothing to compare with: what the tables have is where it begins. */
@@ -150,9 +157,8 @@ static void begin(struct prof *p)
     for (unsigned int i = 0; i < p->nr; i++) {
         struct candidate *c = &p->candidate[i];
 
-        c->seen_samples = c->tick_samples;
-        c->seen_cost = c->tick_cost;
-        c->tick_samples = c->tick_cost = 0;
+        c->seen = c->tick;
+        c->tick = (struct seen){ 0 };
     }
 }
 
@@ -202,8 +208,10 @@ bool rank_update(struct prof *p)
         struct candidate *c = point_of(&rows[i], &point) ? rank_find(p, &point) : NULL;
 
         if (c) {
-            c->tick_samples += rows[i].bounced;
-            c->tick_cost += rows[i].bounced_total;
+            c->tick.samples += rows[i].bounced;
+            c->tick.cost += rows[i].bounced_total;
+            c->tick.looks += rows[i].bounced_looks;
+            c->tick.time += rows[i].bounced_time;
         }
     }
     p->iret_cycles = iret_cost(rows, n);

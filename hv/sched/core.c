@@ -126,6 +126,7 @@ static void finish_switch(void)
     trace_notify_if_due();
     if (v->is_idle)
         return;
+    sites_look(cpu);
     update_guest_areas(v);
     if (others)
         timer_set(&cpu->slice, now_ns() + sched_policy->slice(cpu, v));

@@ -15,7 +15,6 @@
 #define WINDOW 8u
 #define KEY_FLAGS(key) ((uint8_t)((key) >> 40))
 #define KEY_KIND(key) ((uint8_t)((key) >> 32))
-#define KIND_MASK (0xffUL << 32)
 #define OVERFLOW_KEY ((uint64_t)RADON_SITE_OVERFLOW << 40)
 #define TOP_COST ((1UL << (RADON_SITE_BINS + 4)) - 1) /* with a bin of its own */
 
@@ -59,6 +58,11 @@ uint64_t sites_count(const uint32_t bins[RADON_SITE_BINS])
     return n;
 }
 
+static struct site_time *time_of(const struct site_table *t, const struct site_row *row)
+{
+    return &t->times[row - t->rows];
+}
+
 /* What `from` has counted is `to`'s as well. */
 static void add_row(struct site_row *to, const struct site_row *from)
 {
@@ -72,9 +76,19 @@ static void add_row(struct site_row *to, const struct site_row *from)
     }
 }
 
-static struct site_row *claim(struct site_row *row, uint64_t key, uint64_t address)
+static void add_time(struct site_time *to, const struct site_time *from)
+{
+    for (unsigned int i = 0; i < 2; i++) {
+        to->time[i] += from->time[i];
+        to->looks[i] += from->looks[i];
+    }
+}
+
+static struct site_row *claim(struct site_table *t, struct site_row *row, uint64_t key,
+                              uint64_t address)
 {
     memset(row, 0, sizeof(*row));
+    memset(time_of(t, row), 0, sizeof(struct site_time));
     row->key = key;
     row->address = address;
     return row;
@@ -87,24 +101,32 @@ static bool stays(uint64_t key)
            (key & 0xffffffffffffUL) == (__HYPERVISOR_iret | (uint64_t)RADON_SITE_HYPERCALL << 32);
 }
 
+/* What would be lost by giving the row up: more than 0 unless it is free. */
+static uint64_t worth(const struct site_table *t, const struct site_row *row)
+{
+    const struct site_time *time = time_of(t, row);
+
+    return row->key ? sites_count(row->cost) + time->looks[0] + time->looks[1] + 1 : 0;
+}
+
 /* The row of the key in its window; NULL: none, then *victim is the one to give up, or a free one. */
-static struct site_row *look(struct site_row *rows, uint64_t key, uint64_t address,
+static struct site_row *look(const struct site_table *t, uint64_t key, uint64_t address,
                              struct site_row **victim)
 {
-    uint64_t fewest = ~0UL;
+    uint64_t least = ~0UL;
 
     *victim = NULL;
     for (unsigned int i = 0; i < WINDOW; i++) {
-        struct site_row *row = &rows[(SITE_HASH(key, address) + i) % SITE_ROWS];
+        struct site_row *row = &t->rows[(SITE_HASH(key, address) + i) % SITE_ROWS];
         uint64_t n;
 
         if (row->key == key && row->address == address)
             return row;
         if (stays(row->key))
             continue;
-        n = row->key ? sites_count(row->cost) + 1 : 0;
-        if (n < fewest) {
-            fewest = n;
+        n = worth(t, row);
+        if (n < least) {
+            least = n;
             *victim = row;
         }
     }
@@ -115,57 +137,70 @@ static struct site_row *look(struct site_row *rows, uint64_t key, uint64_t addre
  * A window full of rows that stay has none to spare (8 domains and kinds that fall together): then the
  * first one there takes it.
  */
-static struct site_row *overflow_row(struct site_row *rows, uint64_t key)
+static struct site_row *overflow_row(struct site_table *t, uint64_t key)
 {
-    struct site_row *victim, *row;
+    struct site_row *victim, *row, *to;
 
     key = (key & 0xffff00ff00000000UL) | OVERFLOW_KEY;
-    row = look(rows, key, 0, &victim);
+    row = look(t, key, 0, &victim);
     if (row)
         return row;
     if (!victim)
-        return &rows[SITE_HASH(key, 0UL)];
+        return &t->rows[SITE_HASH(key, 0UL)];
     if (victim->key) {
         struct site_row evicted = *victim;
+        struct site_time evicted_time = *time_of(t, victim);
 
-        claim(victim, key, 0);
-        add_row(KEY_KIND(evicted.key) == KEY_KIND(key) && evicted.key >> 48 == key >> 48
-                    ? victim : overflow_row(rows, evicted.key), &evicted);
+        claim(t, victim, key, 0);
+        to = KEY_KIND(evicted.key) == KEY_KIND(key) && evicted.key >> 48 == key >> 48
+                 ? victim : overflow_row(t, evicted.key);
+        add_row(to, &evicted);
+        add_time(time_of(t, to), &evicted_time);
         return victim;
     }
-    return claim(victim, key, 0);
+    return claim(t, victim, key, 0);
 }
 
-struct site_row *sites_find_in(struct site_row *rows, uint64_t key, uint64_t address)
+struct site_row *sites_find_in(struct site_table *t, uint64_t key, uint64_t address)
 {
-    struct site_row *victim, *row = look(rows, key, address, &victim);
+    struct site_row *victim, *row = look(t, key, address, &victim);
 
     if (row)
         return row;
     if (!victim)
-        return overflow_row(rows, key);
+        return overflow_row(t, key);
     if (victim->key) {
-        struct site_row *over = overflow_row(rows, victim->key);
+        struct site_row *over = overflow_row(t, victim->key);
 
+        if (over == victim) /* its own place was the one to give up: it is in it already */
+            return sites_find_in(t, key, address);
         add_row(over, victim);
-        if (over == victim) /* its own place was the one to give up */
-            return sites_find_in(rows, key, address);
+        add_time(time_of(t, over), time_of(t, victim));
     }
-    return claim(victim, key, address);
+    return claim(t, victim, key, address);
 }
 
-struct site_row *sites_find(uint64_t key, uint64_t address)
+void sites_find_for_entry(uint64_t key, uint64_t address)
 {
-    return sites_find_in(hot()->site_rows, key, address);
+    struct vcpu_hot *h = hot();
+
+    h->site_found = sites_find_in(&site_tables[h->cpu->id], key, address);
 }
 
-/* As the two, for the common case: the first row of the window, and no new maximum. */
+/* The row's own place first; the rest is out of line. */
 static inline struct site_row *find_here(const struct vcpu_hot *h, uint64_t key, uint64_t address)
 {
     struct site_row *row = &h->site_rows[SITE_HASH(key, address)];
 
     return likely(row->key == key && row->address == address)
-               ? row : sites_find_in(h->site_rows, key, address);
+               ? row : sites_find_in(&site_tables[h->cpu->id], key, address);
+}
+
+/* ------------------------------------------------------------------ entries */
+
+static inline unsigned int low_bin(uint64_t cost) /* of one that is within a limit */
+{
+    return 31 - (unsigned int)__builtin_clz((uint32_t)cost | 31) - 4;
 }
 
 static inline void add_here(struct site_row *row, uint64_t cost)
@@ -175,101 +210,35 @@ static inline void add_here(struct site_row *row, uint64_t cost)
         return;
     }
     row->total += cost;
-    row->cost[31 - __builtin_clz((uint32_t)cost | 31) - 4]++;
+    row->cost[low_bin(cost)]++;
 }
 
-/* ------------------------------------------------------------------ entries */
-
-static uint64_t key_of(enum radon_site_kind kind, uint32_t number)
+static inline void add_bounced_here(struct site_row *row, uint64_t cost)
 {
-    return number | (uint64_t)kind << 32 | (uint64_t)current()->domain->id << 48;
-}
-
-static void flag_clear(struct vcpu_hot *h, uint32_t flag)
-{
-    if (h->flags & flag)
-        hot_set_instrumented(h, flag, false);
-}
-
-void sites_open(enum radon_site_kind kind, uint32_t number, uint64_t address)
-{
-    struct vcpu_hot *h = hot();
-
-    h->site_key = key_of(kind, number);
-    h->site_address = address;
-    h->site_entry = rdtsc();
-    if (!(h->flags & HOT_SITES_EXACT))
-        hot_set_instrumented(h, HOT_SITES_OPEN, true);
-}
-
-void sites_label(enum radon_site_kind kind, uint32_t number)
-{
-    struct vcpu_hot *h = hot();
-
-    if (unlikely(h->flags & (HOT_SITES_OPEN | HOT_SITES_EXACT)) && KEY_KIND(h->site_key))
-        h->site_key = key_of(kind, number);
-}
-
-/* The bounce's own cost is known when the entry closes; until then the entry is not counted. */
-void sites_bounced(void)
-{
-    struct vcpu_hot *h = hot();
-
-    if (likely(!(h->flags & (HOT_SITES_OPEN | HOT_SITES_EXACT))) || !KEY_KIND(h->site_key))
+    if (unlikely(cost > row->bounced_limit)) {
+        sites_add_bounced(row, cost);
         return;
-    sites_void_bounce();
-    h->bounce_key = h->site_key;
-    h->bounce_address = h->site_address;
-    h->bounce_entry = h->site_entry;
-    h->bounce_cost = 0;
-    if (!(h->flags & HOT_SITES_EXACT))
-        hot_set_instrumented(h, HOT_SITES_BOUNCE, true);
+    }
+    row->bounced_total += cost;
+    row->bounced_cost[low_bin(cost)]++;
 }
 
-void sites_close(void)
-{
-    struct vcpu_hot *h = hot();
-    uint64_t cost;
-
-    if (likely(!(h->flags & (HOT_SITES_OPEN | HOT_SITES_EXACT))))
-        return;
-    flag_clear(h, HOT_SITES_OPEN);
-    if (!KEY_KIND(h->site_key))
-        return;
-    cost = rdtsc() - h->site_entry;
-    if (KEY_KIND(h->bounce_key) && h->bounce_entry == h->site_entry)
-        h->bounce_cost = MIN(cost, 0xffffffffUL);
-    else
-        add_here(find_here(h, h->site_key, h->site_address), cost);
-    h->site_key = 0; /* the kind is what counts */
-}
-
-static void end_bounce(struct vcpu_hot *h, uint64_t bounced)
+void sites_end_bounce(struct vcpu_hot *h, bool iret)
 {
     struct site_row *row;
 
-    flag_clear(h, HOT_SITES_BOUNCE);
-    if (!KEY_KIND(h->bounce_key))
+    if (h->flags & HOT_SITES_BOUNCE)
+        hot_set_instrumented(h, HOT_SITES_BOUNCE, false);
+    if (!*site_kind(&h->bounce_key))
         return;
     row = find_here(h, h->bounce_key, h->bounce_address);
-    add_here(row, h->bounce_cost);
-    if (bounced)
-        sites_add_bounced(row, bounced);
-    h->bounce_key &= ~KIND_MASK; /* the lean paths write number and kind alone */
+    add_here(row, (uint32_t)h->bounce_cost);
+    if (iret) /* where that begins: the entry that this is in */
+        add_bounced_here(row, MAX(h->site_entry - h->bounce_entry, 1UL));
+    *site_kind(&h->bounce_key) = 0;
 }
 
-void sites_iret(void)
+void sites_drop_bounce(void)
 {
-    struct vcpu_hot *h = hot();
-
-    if (unlikely(h->flags & (HOT_SITES_BOUNCE | HOT_SITES_EXACT)))
-        end_bounce(h, MAX((h->iret_entry ? h->iret_entry : rdtsc()) - h->bounce_entry, 1UL));
-}
-
-void sites_void_bounce(void)
-{
-    struct vcpu_hot *h = hot();
-
-    if (unlikely(h->flags & (HOT_SITES_BOUNCE | HOT_SITES_EXACT)))
-        end_bounce(h, 0);
+    sites_end_bounce(hot(), false);
 }

@@ -12,15 +12,18 @@
 #include "hv/mm.h"
 #include "hv/percpu.h"
 #include "hv/radon_op.h"
+#include "hv/sched.h"
 #include "trace/sites_int.h"
 
 #define DEFAULT_PERIOD 499u
 #define MAX_PERIOD 65521u
 #define TABLE_ORDER 6
+#define TIMES_ORDER 3
 _Static_assert(SITE_ROWS * sizeof(struct site_row) == PAGE_SIZE << TABLE_ORDER, "whole pages");
+_Static_assert(SITE_ROWS * sizeof(struct site_time) <= PAGE_SIZE << TIMES_ORDER, "they have room");
 
-/* Hypercalls with the sub-operation in their first argument: which bits of it. */
-const uint8_t site_sub_masks[NR_HYPERCALLS] = {
+/* Hypercalls with the sub-operation in their first argument: which bits of it.  Each vCPU has a copy. */
+static const uint8_t sub_masks[NR_HYPERCALLS] = {
     [__HYPERVISOR_set_debugreg] = 0xff,
     [__HYPERVISOR_memory_op] = 0x3f,
     [__HYPERVISOR_xen_version] = 0xff,
@@ -49,12 +52,18 @@ static void apply_to(struct vcpu *v)
     h->site_period = mode == RADON_SITES_SAMPLED ? period : ~0u;
     h->site_countdown = h->site_period;
     h->site_entry = rdtsc(); /* for the call that it is in */
+    *site_kind(&h->site_key) = 0;
+    *site_kind(&h->bounce_key) = 0;
+    hot_set_instrumented(h, HOT_SITES_OPEN | HOT_SITES_BOUNCE, false);
+    h->site_given = SITE_GIVEN_NOTHING;
     hot_set_instrumented(h, HOT_SITES_EXACT, mode == RADON_SITES_EXACT);
 }
 
 void sites_init_vcpu(struct vcpu *v)
 {
     spin_lock(&lock);
+    memcpy(v->hot->site_sub_masks, sub_masks, sizeof(sub_masks));
+    v->hot->site_key = (uint64_t)v->domain->id << 48;
     v->hot->bounce_key = (uint64_t)v->domain->id << 48;
     v->hot->site_base = (uint64_t)RADON_SITE_HYPERCALL << 32 | (uint64_t)v->domain->id << 48;
     apply_to(v);
@@ -63,12 +72,25 @@ void sites_init_vcpu(struct vcpu *v)
 
 void sites_vcpu_runs(struct vcpu *v)
 {
-    struct site_row *rows = site_tables[this_cpu()->id].rows;
+    struct site_table *t = &site_tables[this_cpu()->id];
 
-    if (v->hot->site_rows == rows)
+    if (v->hot->site_rows == t->rows)
         return;
-    v->hot->site_rows = rows;
-    v->hot->site_iret_row = sites_find_in(rows, v->hot->site_base | __HYPERVISOR_iret, 0);
+    v->hot->site_rows = t->rows;
+    v->hot->site_iret_row = sites_find_in(t, v->hot->site_base | __HYPERVISOR_iret, 0);
+}
+
+void sites_look(const struct cpu *cpu)
+{
+    struct site_table *t = &site_tables[cpu->id];
+
+    if (unlikely(t->asleep) && !cpu->curr->is_idle)
+        sites_time_start(t);
+}
+
+bool sites_by_time(void)
+{
+    return READ_ONCE(mode) == RADON_SITES_SAMPLED;
 }
 
 void sites_init_cpu(unsigned int cpu)
@@ -76,9 +98,13 @@ void sites_init_cpu(unsigned int cpu)
     struct site_table *t = &site_tables[cpu];
 
     t->rows = alloc_hv_pages(TABLE_ORDER);
-    if (!t->rows)
+    t->times = alloc_hv_pages(TIMES_ORDER);
+    if (!t->rows || !t->times)
         panic("no memory for the table of hot sites of CPU %u", cpu);
     memset(t->rows, 0, PAGE_SIZE << TABLE_ORDER);
+    memset(t->times, 0, PAGE_SIZE << TIMES_ORDER);
+    t->random = 2463534242u + cpu; /* any but 0 */
+    t->asleep = true;
     t->since = rdtsc();
 }
 
@@ -88,21 +114,29 @@ void sites_init_cpu(unsigned int cpu)
  * A reset forgets what a row counted, not the row's place: who writes may be at it.  Rows without
  * entries are the first to be given up.
  */
-static void reset_row(struct site_row *row)
+static void reset_row(struct site_table *t, unsigned int i)
 {
+    struct site_row *row = &t->rows[i];
     uint64_t key = row->key, address = row->address;
 
     memset(row, 0, sizeof(*row));
+    memset(&t->times[i], 0, sizeof(t->times[i]));
     row->address = address;
     row->key = key;
+}
+
+static void begin_again(struct site_table *t)
+{
+    t->looks = t->looked = 0;
+    t->since = rdtsc();
 }
 
 static void empty(struct site_table *t)
 {
     for (unsigned int i = 0; i < SITE_ROWS; i++)
         if (t->rows[i].key)
-            reset_row(&t->rows[i]);
-    t->since = rdtsc();
+            reset_row(t, i);
+    begin_again(t);
 }
 
 static bool is_prime(uint32_t n)
@@ -125,6 +159,10 @@ static void set_mode(uint32_t new_mode, uint32_t new_period)
         for (unsigned int i = 0; i < d->nr_vcpus; i++)
             if (d->vcpu[i])
                 apply_to(d->vcpu[i]);
+    for (unsigned int i = 0; i < nr_cpus; i++) /* sites_look() */
+        if (cpus[i] != this_cpu())
+            smp_kick_cpu(cpus[i]);
+    sites_look(this_cpu());
 }
 
 int sites_control(struct radon_sites_control *op)
@@ -146,8 +184,10 @@ int sites_control(struct radon_sites_control *op)
     return 0;
 }
 
-static struct radon_site public_row(const struct site_row *row)
+static struct radon_site public_row(const struct site_table *t, unsigned int i)
 {
+    const struct site_row *row = &t->rows[i];
+    const struct site_time *time = &t->times[i];
     struct radon_site s = {
         .address = row->address,
         .number = (uint32_t)row->key,
@@ -160,6 +200,10 @@ static struct radon_site public_row(const struct site_row *row)
         .bounced = sites_count(row->bounced_cost),
         .bounced_total = row->bounced_total,
         .bounced_max = row->bounced_max,
+        .time = time->time[0],
+        .bounced_time = time->time[1],
+        .looks = time->looks[0],
+        .bounced_looks = time->looks[1],
     };
 
     memcpy(s.cost, row->cost, sizeof(s.cost));
@@ -173,14 +217,14 @@ static int read_rows(struct radon_sites_read *op, struct site_table *t)
 
     op->entries = 0;
     for (unsigned int i = 0; i < SITE_ROWS; i++) {
-        struct site_row *row = &t->rows[i];
         struct radon_site s;
 
-        if (!row->key)
+        if (!t->rows[i].key)
             continue;
-        s = public_row(row);
+        s = public_row(t, i);
         op->entries += s.count * (mode == RADON_SITES_SAMPLED ? period : 1);
-        if ((op->domain != RADON_DOMID_ANY && op->domain != s.domain) || !s.count)
+        if ((op->domain != RADON_DOMID_ANY && op->domain != s.domain) ||
+            !(s.count | s.looks | s.bounced_looks))
             continue;
         if (skip) {
             skip--;
@@ -194,7 +238,7 @@ static int read_rows(struct radon_sites_read *op, struct site_table *t)
             return -XEN_EFAULT;
         written++;
         if (op->flags & RADON_SITES_RESET)
-            reset_row(row);
+            reset_row(t, i);
     }
     op->room = written;
     op->first = left;
@@ -214,8 +258,10 @@ int sites_read(struct radon_sites_read *op)
     op->mode = mode;
     op->period = mode == RADON_SITES_SAMPLED ? period : 1;
     op->since = t->since;
+    op->looks = t->looks;
+    op->looked = t->looked;
     if (op->flags & RADON_SITES_RESET)
-        t->since = rdtsc();
+        begin_again(t);
     spin_unlock(&lock);
     return rc;
 }

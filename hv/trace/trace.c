@@ -184,9 +184,8 @@ static unsigned int hypercall_words(uint32_t words[TRACE_EXTRA_MAX], unsigned lo
     return n;
 }
 
-/* To both rings, or to one that is to be looked at. */
-static __attribute__((noinline)) void subcall_slowly(unsigned int on, unsigned long op,
-                                                     const uint64_t args[6])
+/* For hv/x86/trace_subcall.S: to both rings, or to one that is to be looked at. */
+void trace_subcall_slow(unsigned int on, unsigned long op, const uint64_t args[6])
 {
     uint32_t words[TRACE_EXTRA_MAX];
     unsigned int n = hypercall_words(words, op, args);
@@ -194,17 +193,6 @@ static __attribute__((noinline)) void subcall_slowly(unsigned int on, unsigned l
     for (unsigned int which = 0; which < NR_TRACE_RINGS; which++)
         if (on >> which & 1)
             put_slowly(which, TRC_PV_HYPERCALL_SUBCALL, words, n, rdtsc(), current());
-}
-
-void trace_subcall(unsigned long op, const uint64_t args[6])
-{
-    unsigned int on = READ_ONCE(trace_on[TRACE_EV_pv_subcall]);
-    struct trace_ring *r = &this_cpu()->trace[on == TRACE_TO_OWN];
-
-    if (likely(on - 1 < 2 && op < NR_HYPERCALLS && r->cur < r->limit))
-        trace_subcall_put(op, args, r);
-    else
-        subcall_slowly(on, op, args);
 }
 
 void trace_iret(void)

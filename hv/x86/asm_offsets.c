@@ -34,7 +34,6 @@ void asm_offsets(void)
     HOTF(FAST_WORK, fast_work);
     HOTF(FAST_MAP, fast_map);
     HOTF(HYPERCALLS, hypercalls);
-    HOTF(IRET_ENTRY, iret_entry);
     EMIT(FAST_MAX_SYSCALL_, FAST_MAX_SYSCALL);
     EMIT(FAST_COUNTS_CODE, offsetof(struct fast_counts, code));
     EMIT(FAST_COUNTS_LEFT, offsetof(struct fast_counts, left));
@@ -44,6 +43,10 @@ void asm_offsets(void)
     HOTF(SITE_PERIOD, site_period);
     HOTF(SITE_ROWS, site_rows);
     HOTF(SITE_IRET_ROW, site_iret_row);
+    HOTF(SITE_FOUND, site_found);
+    HOTF(SITE_GIVEN, site_given);
+    HOTF(SITE_HYPERCALL, site_hypercall);
+    HOTF(SITE_SUB_MASKS, site_sub_masks);
     HOTF(SITE_KEY, site_key);
     HOTF(SITE_ADDRESS, site_address);
     HOTF(SITE_ENTRY, site_entry);

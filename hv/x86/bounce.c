@@ -53,6 +53,13 @@ static uint64_t guest_rflags(const struct vcpu *v, uint64_t rflags, bool masked)
     return rflags;
 }
 
+/* For hv/trace/sites_time.c: what the guest kernel is given from user mode, not by a lean path. */
+static uint64_t given(const struct cpu_user_regs *regs)
+{
+    return regs->entry_vector == ~0u ? (uint32_t)regs->rax
+                                     : SITE_GIVEN | (uint64_t)regs->entry_vector << 32 | regs->error_code;
+}
+
 void bounce(struct cpu_user_regs *regs, uint64_t target, unsigned int flags, uint32_t error_code)
 {
     struct vcpu *v = current();
@@ -91,6 +98,7 @@ void bounce(struct cpu_user_regs *regs, uint64_t target, unsigned int flags, uin
         sp = regs->rsp;
     } else {
         sites_bounced();
+        v->hot->site_given = given(regs);
         enter_kernel_mode(v);
         sp = v->hot->kernel_sp;
     }
@@ -199,9 +207,8 @@ void do_slow_syscall(struct cpu_user_regs *regs)
 
     if (vcpu_in_kernel(v)) {
         trace_iret(); /* syscall.S sends nothing else here */
-        sites_enter(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
+        sites_enter_stamped(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
         iret_general(regs, false);
-        v->hot->iret_entry = 0;
         return;
     }
     sites_enter(RADON_SITE_SYSCALL, (uint32_t)regs->rax, regs->rip);
@@ -224,7 +231,7 @@ void do_slow_syscall(struct cpu_user_regs *regs)
 /* An iret of which the lean path found that it is not for it; recorded there. */
 void do_slow_iret(struct cpu_user_regs *regs)
 {
-    sites_enter(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
+    sites_enter_stamped(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
     iret_general(regs, true);
 }
 

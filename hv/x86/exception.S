@@ -35,6 +35,8 @@
 .Lp2\@: mov   %r11, 0(%rax)
     mov     16(%rsp), %rcx
 .Lp3\@: mov   %rcx, 8(%rax)            /* error code */
+    mov     %ecx, HOT(SITE_GIVEN, 8)
+    movl    $SITE_GIVEN_HIGH | 14, HOT_HIGH(SITE_GIVEN, 8)
     mov     24(%rsp), %rcx
 .Lp4\@: mov   %rcx, 16(%rax)           /* rip */
     mov     32(%rsp), %rcx
@@ -107,7 +109,7 @@ page_fault_entry:
     pop     %rax
 .Lpf_timed:
     BOUNCE_PAGE_FAULT 1
-/* To C with it, whose sites_due() finds it due (if the CPU's frame is a guest's). */
+/* The general way, which finds it due. */
 .Lpf_due:
     movl    $1, HOT(SITE_COUNTDOWN, 6)
 .Lpf_general:
@@ -140,9 +142,15 @@ exception_common:
     PUSH_VOLATILE
     PUSH_PRESERVED
     mov     %rsp, %rdi
-    call    do_trap
     testb   $3, UREGS_CS(%rsp)
-    jz      .Lrestore
+    jz      .Lfrom_hypervisor
+.Lfrom_guest:
+    testl   $HOT_SITES_EXACT, HOT(FLAGS, UREGS_WORDS)
+    jnz     .Ltrap_timed
+    decl    HOT(SITE_COUNTDOWN, UREGS_WORDS)
+    jz      .Ltrap_sample
+.Ltrap:
+    call    do_trap
 
 /* Leave to the guest with a full frame at the stack's top. */
     .globl exit_to_guest
@@ -151,7 +159,7 @@ exit_to_guest:
     jnz     .Lexit_work
     mov     HOT(INFO, UREGS_WORDS), %rcx
     cmpw    $1, (%rcx)
-    je      .Lexit_work
+    je      .Lexit_work_c
 .Lrestore:
     POP_ALL
     add     $8, %rsp
@@ -160,39 +168,78 @@ iret_full:
     iretq
     EXTABLE iret_full, iret_failed
 
-/*
- * Something is up.  Exactly timed and nothing else: the open entry ends here (as sites_close(), to
- * which goes what is not plain: one that was bounced from user mode).
- */
+.Lfrom_hypervisor:
+    call    do_hypervisor_trap
+    jmp     .Lrestore
+
+/* To be timed; what it is C says (sites_label()). */
+.Ltrap_sample:
+    SITE_NEXT_SAMPLE(HOT_SITES_OPEN, UREGS_WORDS)
+    SITE_STAMP(SITE_ENTRY, UREGS_WORDS)
+    jmp     .Ltrap
+.Ltrap_timed:
+    SITE_STAMP(SITE_ENTRY, UREGS_WORDS)
+    call    do_trap
+
+/* Something is up; if it is no more than exact timing, or when it is done: the timed entry ends here. */
 .Lexit_work:
-    mov     HOT(FLAGS, UREGS_WORDS), %eax
-    and     $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_BOUNCE | HOT_HANDLERS), %eax
-    cmp     $HOT_SITES_EXACT, %eax
-    jne     .Lexit_work_c
+    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_BOUNCE | HOT_HANDLERS | HOT_SITES_EXACT), \
+            HOT(FLAGS, UREGS_WORDS)
+    jnz     .Lexit_work_c
     mov     HOT(INFO, UREGS_WORDS), %rcx
     cmpw    $1, (%rcx)
     je      .Lexit_work_c
+.Lexit_timed:
     cmpb    $0, HOT_HIGH(SITE_KEY, UREGS_WORDS)
-    je      .Lrestore
-    mov     HOT(SITE_ENTRY, UREGS_WORDS), %rsi
-    cmp     %rsi, HOT(BOUNCE_ENTRY, UREGS_WORDS)
-    je      .Lexit_work_c
+    jle     .Lexit_bounced
     mov     HOT(SITE_KEY, UREGS_WORDS), %r11
     mov     HOT(SITE_ADDRESS, UREGS_WORDS), %rcx
-    SITE_FIND UREGS_WORDS
-    mov     %rdx, %rcx
+    SITE_FIND UREGS_WORDS, %rsi
     rdtsc
     shl     $32, %rdx
     or      %rdx, %rax
-    sub     %rsi, %rax
-    SITE_ADD %rcx, OWN
+    sub     HOT(SITE_ENTRY, UREGS_WORDS), %rax
+    SITE_ADD %rsi, OWN
     movb    $0, HOT_HIGH(SITE_KEY, UREGS_WORDS)
     jmp     .Lrestore
+
+/* Given to the guest kernel: counted when that is done with it.  Its own cost is known now. */
+.Lexit_bounced:
+    je      .Lrestore                   /* not that: nothing is open */
+    cmpb    $0, HOT_HIGH(BOUNCE_KEY, UREGS_WORDS)
+    jne     .Lexit_bounced_before
+.Lexit_bounce:
+    mov     HOT(SITE_KEY, UREGS_WORDS), %rcx
+    mov     %rcx, HOT(BOUNCE_KEY, UREGS_WORDS)
+    andb    $~SITE_BOUNCED, HOT_HIGH(BOUNCE_KEY, UREGS_WORDS)
+    mov     HOT(SITE_ADDRESS, UREGS_WORDS), %rcx
+    mov     %rcx, HOT(BOUNCE_ADDRESS, UREGS_WORDS)
+    mov     HOT(SITE_ENTRY, UREGS_WORDS), %rcx
+    mov     %rcx, HOT(BOUNCE_ENTRY, UREGS_WORDS)
+    movb    $0, HOT_HIGH(SITE_KEY, UREGS_WORDS)
+    rdtsc
+    sub     %ecx, %eax
+    mov     %eax, HOT(BOUNCE_COST, UREGS_WORDS)
+    sbb     HOT_HIGH(SITE_ENTRY, UREGS_WORDS), %edx
+    jz      .Lrestore
+    movl    $-1, HOT(BOUNCE_COST, UREGS_WORDS)
+    jmp     .Lrestore
+.Lexit_bounced_before:                  /* what has no end ends */
+    call    sites_drop_bounce
+    jmp     .Lexit_bounce
 
 .Lexit_work_c:
     mov     %rsp, %rdi
     call    guest_exit_work
-    jmp     .Lrestore
+    testl   $HOT_SITES_EXACT | HOT_SITES_OPEN, HOT(FLAGS, UREGS_WORDS)
+    jz      .Lrestore
+    testl   $HOT_SITES_OPEN, HOT(FLAGS, UREGS_WORDS)
+    jz      .Lexit_timed
+    lock andb $~(HOT_SITES_OPEN >> 24), HOT(FLAGS + 3, UREGS_WORDS)
+    testb   $SITE_BOUNCED, HOT_HIGH(SITE_KEY, UREGS_WORDS)
+    jz      .Lexit_timed
+    lock orb $HOT_SITES_BOUNCE >> 24, HOT(FLAGS + 3, UREGS_WORDS)
+    jmp     .Lexit_timed
 
 /*
  * IRETQ refused what the guest wanted (selectors, a non-canonical address).  In: rsp at the iret
@@ -249,8 +296,7 @@ debug_entry:
     testb   $3, UREGS_CS(%rsp)
     jz      .Lrestore
     mov     %rsp, %rdi
-    call    do_trap
-    jmp     exit_to_guest
+    jmp     .Lfrom_guest
 
 /* NMI, #DF and #MC: on stacks of their own (IST), from anywhere. */
 ist_common:

@@ -24,22 +24,31 @@
     mov %eax, HOT(SITE_COUNTDOWN, n)
 
 /*
- * Key in r11, address in rcx: the row in rdx.  SITE_HASH in assembly: what is shifted by 24 is the
- * offset of the row, 256 bytes each.  Clobbers nothing else.
+ * The first row of the window of (key, address), both registers: SITE_HASH in assembly.  What is shifted
+ * by 24 is the offset of the row, 256 bytes each.
  */
-.macro SITE_FIND n
-    lea     (%rcx, %r11), %rdx
-    imul    $SITE_HASH_K_, %rdx, %rdx
-    shr     $24, %rdx
-    and     $(SITE_ROWS_ - 1) << 8, %edx
-    add     HOT_SITE_ROWS + 8 * \n(%rsp), %rdx
-    cmp     %rcx, (%rdx)
+.macro SITE_FIRST_ROW n, key, address, row
+    lea     (\address, \key), \row
+    imul    $SITE_HASH_K_, \row, \row
+    shr     $24, \row
+    and     $(SITE_ROWS_ - 1) << 8, \row
+    add     HOT_SITE_ROWS + 8 * \n(%rsp), \row
+.endm
+
+/* Key in r11, address in rcx: the row.  Clobbers nothing else. */
+.macro SITE_FIND n, row
+    SITE_FIRST_ROW \n, %r11, %rcx, \row
+    cmp     %rcx, (\row)
     jne     .Lfind_slow\@
-    cmp     %r11, 8(%rdx)
-    je      .Lfound\@
+    cmp     %r11, 8(\row)
+    jne     .Lfind_slow\@
+.Lfound\@:
+    .pushsection .text.site_find_slow, "ax"
 .Lfind_slow\@:
     call    site_find_slow
-.Lfound\@:
+    mov     HOT(SITE_FOUND, \n), \row
+    jmp     .Lfound\@
+    .popsection
 .endm
 
 /* The preprocessor's names, for macros to put together. */
@@ -69,10 +78,75 @@
     .popsection
 .endm
 
+/* ------------------------------------------------------------------ hypercalls */
+
+/* The sub-operation of the hypercall in ecx, below NR_HYPERCALLS, to bits 8-15 of it. */
+.macro HYPERCALL_SUB_OPERATION
+    mov     HOT_SITE_SUB_MASKS + 8 * 15(%rsp, %rcx), %ch
+    and     64(%rsp), %ch
+.endm
+
+/*
+ * A timed hypercall is over: result in rax, the rest of what the guest has comes back from the frame.
+ * Its key is the number with the sub-operation, if that is in rdi, and the caller's address, if it came
+ * by a stub.  Whether it did is not looked at where the row of that caller is there: what lies on
+ * the stack where a stub has its return address is no other hypercall's by chance.
+ * In: the number with the sub-operation in ecx.  Keeps rax alone.
+ */
+.macro HYPERCALL_COUNT
+    mov     %rax, %r10
+    or      HOT(SITE_BASE, 15), %rcx
+    cmpl    $HYPERVISOR_VIRT_END_ >> 32, 108(%rsp)
+    jb      .Lhypercall_row_slow\@
+    mov     104(%rsp), %rdx
+.Lhc\@: mov  HYPERCALL_STUB_PUSHES_(%rdx), %r8
+    EXTABLE .Lhc\@, .Lhypercall_row_slow\@
+    SITE_FIRST_ROW 15, %rcx, %r8, %r9
+    cmp     %r8, (%r9)
+    jne     .Lhypercall_row_slow\@
+    cmp     %rcx, 8(%r9)
+    jne     .Lhypercall_row_slow\@
+.Lhypercall_row\@:
+    rdtsc
+    shl     $32, %rdx
+    or      %rdx, %rax
+    sub     HOT(SITE_ENTRY, 15), %rax
+    SITE_ADD %r9, OWN
+    mov     %r10, %rax
+    .pushsection .text.hypercall_row_slow, "ax"
+.Lhypercall_row_slow\@:
+    call    hypercall_row_slow
+    jmp     .Lhypercall_row\@
+    .popsection
+.endm
+
+/* As HYPERCALL_COUNT begins, key in rcx: the row in r9.  Clobbers rcx, rdx, r11. */
+.macro SITES_HYPERCALL_SLOW
+hypercall_row_slow:
+    mov     %rcx, %r11
+    mov     80 + 8(%rsp), %rcx
+.Lhr0: mov  (%rcx), %edx
+    and     $0xffffff, %edx
+    cmp     $HYPERCALL_STUB_TAIL_, %edx
+    jne     .Lhypercall_no_caller
+    cmpl    $HYPERVISOR_VIRT_END_ >> 32, 108 + 8(%rsp)
+    jb      .Lhypercall_no_caller
+    mov     104 + 8(%rsp), %rdx
+.Lhr1: mov   HYPERCALL_STUB_PUSHES_(%rdx), %rcx
+    EXTABLE .Lhr0, .Lhypercall_no_caller
+    EXTABLE .Lhr1, .Lhypercall_no_caller
+.Lhypercall_no_caller:
+    SITE_FIND 16, %r9
+    ret
+.endm
+
+/* ------------------------------------------------------------------ C */
+
 /* The general ways, around C; what C clobbers is kept. */
 .macro SITES_SLOW
-site_find_slow:                         /* as SITE_FIND */
+site_find_slow:                         /* as SITE_FIND; the row is left in vcpu_hot.site_found */
     push    %rax
+    push    %rdx
     push    %rcx
     push    %rsi
     push    %rdi
@@ -83,8 +157,7 @@ site_find_slow:                         /* as SITE_FIND */
     cld
     mov     %r11, %rdi
     mov     %rcx, %rsi
-    call    sites_find
-    mov     %rax, %rdx
+    call    sites_find_for_entry
     pop     %r11
     pop     %r10
     pop     %r9
@@ -92,6 +165,7 @@ site_find_slow:                         /* as SITE_FIND */
     pop     %rdi
     pop     %rsi
     pop     %rcx
+    pop     %rdx
     pop     %rax
     ret
     SITE_ADD_SLOW OWN, sites_add

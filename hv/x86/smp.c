@@ -101,6 +101,7 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector)
         if (dom0 && dom0->nr_vcpus && dom0->vcpu[0]->nmi_pending && dom0->vcpu[0]->cpu == cpu)
             vcpu_send_nmi(dom0->vcpu[0]);
         profile_look(cpu);
+        sites_look(cpu);
         if (profile_is_full(cpu))
             profile_take(cpu, regs);
         if (cpu->need_resched || cpu->rq_len)

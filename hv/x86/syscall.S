@@ -62,34 +62,34 @@ entry_syscall:
     mov     %rcx, HOT(BOUNCE_ADDRESS, 2)
     mov     %rdx, HOT(SITE_RDX, 2)
     .endif
-    push    %rax
+    mov     %rax, HOT(SITE_GIVEN, 2)    /* kept, and so known to hv/trace/sites_time.c */
     .if \timed
-    SITE_STAMP(BOUNCE_ENTRY, 3)
+    SITE_STAMP(BOUNCE_ENTRY, 2)
     .endif
-    mov     HOT(KERNEL_CR3, 3), %rax
+    mov     HOT(KERNEL_CR3, 2), %rax
     mov     %rax, %cr3
     swapgs
-    mov     HOT(KERNEL_FRAME, 3), %rax
+    mov     HOT(KERNEL_FRAME, 2), %rax
 .Lb0\@: mov   %rcx, 0(%rax)            /* both ends first: the frame spans two pages at most */
 .Lb1\@: movq  $FLAT_RING3_SS64_, 48(%rax)
 .Lb2\@: mov   %r11, 8(%rax)
 .Lb3\@: mov   %rcx, 16(%rax)
 .Lb4\@: movq  $FLAT_RING3_CS64_, 24(%rax)
 .Lb5\@: mov   %r11, 32(%rax)
-    mov     8(%rsp), %rcx
+    mov     0(%rsp), %rcx
 .Lb6\@: mov   %rcx, 40(%rax)
-    mov     HOT(INFO, 3), %rcx
+    mov     HOT(INFO, 2), %rcx
     movb    $1, VCPUINFO_MASK(%rcx)
     .if \timed
     rdtsc
-    sub     HOT(BOUNCE_ENTRY, 3), %eax
-    mov     %eax, HOT(BOUNCE_COST, 3)
-    mov     HOT(SITE_RDX, 3), %rdx
+    sub     HOT(BOUNCE_ENTRY, 2), %eax
+    mov     %eax, HOT(BOUNCE_COST, 2)
+    mov     HOT(SITE_RDX, 2), %rdx
     .endif
-    mov     HOT(SYSCALL_RIP, 3), %rcx   /* canonical: checked when it was registered */
+    mov     HOT(SYSCALL_RIP, 2), %rcx   /* canonical: checked when it was registered */
     mov     $X86_EFLAGS_GUEST_ENTRY, %r11d
-    movb    $1, HOT(FLAGS, 3)
-    pop     %rax
+    movb    $1, HOT(FLAGS, 2)
+    mov     HOT(SITE_GIVEN, 2), %rax
     mov     HOT(KERNEL_FRAME, 2), %rsp
     sysretq
 
@@ -102,14 +102,14 @@ entry_syscall:
     EXTABLE .Lb6\@, .Lbounce_fault_late
 /* The guest kernel's stack is not there: back to user mode, and let C find out and say so. */
 .Lbounce_fault\@:
-    mov     HOT(USER_CR3, 3), %rax
+    mov     HOT(USER_CR3, 2), %rax
     mov     %rax, %cr3
     swapgs
     .if \timed
-    mov     HOT(SITE_RDX, 3), %rdx
-    movb    $0, HOT_HIGH(BOUNCE_KEY, 3)
+    mov     HOT(SITE_RDX, 2), %rdx
+    movb    $0, HOT_HIGH(BOUNCE_KEY, 2)
     .endif
-    pop     %rax
+    mov     HOT(SITE_GIVEN, 2), %rax
     jmp     .Lslow_syscall
 .endm
 
@@ -137,27 +137,15 @@ bounce_plain:
  * Hypercall: number in rax, arguments in rdi rsi rdx r10 r8 r9, result in rax.  Registers other
  * than rax, rcx and r11 come back as they were.
  */
-    push    %r11
-    pushq   $FLAT_RING3_CS64_
-    push    %rcx
-    pushq   $-1                         /* entry_vector: not an exception */
-    PUSH_VOLATILE
-    testl   $HOT_TRACE | HOT_SITES_EXACT, HOT(FLAGS, 15)
-    jnz     .Lhypercall_not_plain
-    decl    HOT(SITE_COUNTDOWN, 15)
-    jz      .Lhypercall_sample
-.Lhypercall_call:
+.macro HYPERCALL_CALL
     cmp     $NR_HYPERCALLS, %rax
     jae     .Lbad_hypercall
     mov     HOT(HYPERCALLS, 15), %r11   /* hypercall_table, but for numbers with a fast handler */
     mov     %r10, %rcx
     call    *(%r11, %rax, 8)
-    .globl  hypercall_done
-hypercall_done:
-.Lhypercall_done:
-    testl   $~(HOT_KERNEL | HOT_HANDLERS), HOT(FLAGS, 15)
-    jnz     .Lhypercall_exit_not_plain
-.Lhypercall_exit:
+.endm
+
+.macro HYPERCALL_RETURN
     mov     HOT(INFO, 15), %rcx
     cmpw    $1, (%rcx)                  /* pending and not masked */
     je      .Lhypercall_slow_exit
@@ -173,6 +161,27 @@ hypercall_done:
     mov     96(%rsp), %r11
     mov     104(%rsp), %rsp
     sysretq
+.endm
+
+    push    %r11
+    pushq   $FLAT_RING3_CS64_
+    push    %rcx
+    pushq   $-1                         /* entry_vector: not an exception */
+    PUSH_VOLATILE
+    mov     %eax, HOT(SITE_HYPERCALL, 15)
+    testl   $HOT_TRACE | HOT_SITES_EXACT, HOT(FLAGS, 15)
+    jnz     .Lhypercall_not_plain
+    decl    HOT(SITE_COUNTDOWN, 15)
+    jz      .Lhypercall_sample
+.Lhypercall_call:
+    HYPERCALL_CALL
+    .globl  hypercall_done              /* also of a call from elsewhere, and of fast_hypercall.S */
+hypercall_done:
+.Lhypercall_done:
+    testl   $~(HOT_KERNEL | HOT_HANDLERS), HOT(FLAGS, 15)
+    jnz     .Lhypercall_exit_not_plain
+.Lhypercall_exit:
+    HYPERCALL_RETURN
 
 .Lbad_hypercall:
     mov     $-XEN_ENOSYS_, %rax
@@ -192,15 +201,20 @@ hypercall_done:
     PUSH_PRESERVED
     jmp     exit_to_guest
 
+/* Exactly timed and not recorded: a way of its own, as long as nothing comes up. */
 .Lhypercall_not_plain:
-    testl   $HOT_SITES_EXACT, HOT(FLAGS, 15)
-    jz      .Lhypercall_traced
+    testl   $HOT_TRACE, HOT(FLAGS, 15)
+    jnz     .Lhypercall_traced
     SITE_STAMP(SITE_ENTRY, 15)
     mov     32(%rsp), %rax
     mov     48(%rsp), %rdx
-    testl   $HOT_TRACE, HOT(FLAGS, 15)
-    jz      .Lhypercall_call
-    jmp     .Lhypercall_traced
+    HYPERCALL_CALL
+    cmpl    $HOT_KERNEL | HOT_SITES_EXACT, HOT(FLAGS, 15)
+    jne     .Lhypercall_exit_not_plain
+    mov     32(%rsp), %ecx
+    HYPERCALL_SUB_OPERATION
+    HYPERCALL_COUNT
+    HYPERCALL_RETURN
 
 .Lhypercall_sample:
     SITE_NEXT_SAMPLE(HOT_SITES_OPEN, 15)
@@ -209,51 +223,34 @@ hypercall_done:
     mov     48(%rsp), %rdx
     jmp     .Lhypercall_call
 
-/*
- * A timed hypercall is over: result in rax, everything else comes back from the frame.  Its number
- * with the sub-operation, if that is in rdi; the caller's address, if it came by a stub.
- */
 .Lhypercall_timed:
-    mov     %rax, %r10
-    mov     32(%rsp), %r11d
-    cmp     $NR_HYPERCALLS, %r11d
+    mov     32(%rsp), %ecx
+    cmp     $NR_HYPERCALLS, %ecx
     jae     1f
-    lea     site_sub_masks(%rip), %rdx
-    movzbl  (%rdx, %r11), %edx
-    and     64(%rsp), %edx
-    shl     $8, %edx
-    or      %edx, %r11d
-1:  or      HOT(SITE_BASE, 15), %r11
-    mov     80(%rsp), %rcx
-.Lhc0: mov  (%rcx), %edx
-    and     $0xffffff, %edx
-    cmp     $HYPERCALL_STUB_TAIL_, %edx
-    jne     .Lhypercall_no_caller
-    mov     104(%rsp), %rdx
-    movabs  $HYPERVISOR_VIRT_END_, %rax
-    cmp     %rax, %rdx
-    jb      .Lhypercall_no_caller
-.Lhc1: mov   HYPERCALL_STUB_PUSHES_(%rdx), %rcx
-    EXTABLE .Lhc0, .Lhypercall_no_caller
-    EXTABLE .Lhc1, .Lhypercall_no_caller
-.Lhypercall_no_caller:
-    SITE_FIND 15
-    mov     %rdx, %rcx
-    rdtsc
-    shl     $32, %rdx
-    or      %rdx, %rax
-    sub     HOT(SITE_ENTRY, 15), %rax
-    SITE_ADD %rcx, OWN
-    mov     %r10, %rax
+    HYPERCALL_SUB_OPERATION
+1:  HYPERCALL_COUNT
     testl   $HOT_SITES_OPEN, HOT(FLAGS, 15)
     jz      .Lhypercall_exit_timed
     lock andb $~(HOT_SITES_OPEN >> 24), HOT(FLAGS + 3, 15)
     jmp     .Lhypercall_exit_timed
 
-/* Recorded, then as any other. */
+/* Recorded; and if there is no more to it than that, with a way of its own, too. */
 .Lhypercall_traced:
+    testl   $HOT_SITES_EXACT, HOT(FLAGS, 15)
+    jz      .Lhypercall_recorded_first
+    SITE_STAMP(SITE_ENTRY, 15)
+    mov     32(%rsp), %rax
+    mov     48(%rsp), %rdx
+.Lhypercall_recorded_first:
     TRACE_HYPERCALL
-    jmp     .Lhypercall_call
+    decl    HOT(SITE_COUNTDOWN, 15)
+    jz      .Lhypercall_sample
+    HYPERCALL_CALL
+    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_HANDLERS), HOT(FLAGS, 15)
+    jnz     .Lhypercall_exit_not_plain
+    testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_exit_hypercall(%rip)
+    jnz     .Lhypercall_exit_traced
+    HYPERCALL_RETURN
     TRACE_HYPERCALL_RARE
     TRACE_HYPERCALL_EXIT
 
@@ -290,6 +287,14 @@ entry_syscall_fast:
     testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
     jz      .Lbounce_countdown          /* the stub comes here a moment longer */
 .Lno_plain:
+    cmpl    $HOT_TRACE, HOT(FLAGS, 2)
+    jne     .Lnot_traced_alone
+    testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_bounce_syscall(%rip)
+    jz      .Lbounce_countdown
+    jmp     .Lbounce_traced
+.Lnot_traced_alone:
+    cmpl    $HOT_SITES_EXACT, HOT(FLAGS, 2)
+    je      .Lbounce_timed
     testl   $~(HOT_TRACE | HOT_SITES | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Lslow_syscall
     testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_bounce_syscall(%rip)
@@ -376,7 +381,9 @@ iret_lean_\timed:
 .Lslow\@:
     .if \timed
     mov     HOT(SITE_RDX, 2), %rdx
-    movl    $1, HOT(SITE_COUNTDOWN, 2)  /* C's sites_due() finds it due again */
+    movl    $1, HOT(SITE_COUNTDOWN, 2)  /* C's sites_due() finds it so again */
+    .else
+    incl    HOT(SITE_COUNTDOWN, 2)      /* C counts it */
     .endif
     jmp     .Lslow_iret
 .endm
@@ -390,7 +397,7 @@ iret_lean_\timed:
     je      .Lno_bounce\@
     mov     HOT(BOUNCE_KEY, 7), %r11
     mov     HOT(BOUNCE_ADDRESS, 7), %rcx
-    SITE_FIND 7
+    SITE_FIND 7, %rdx
     mov     HOT(SITE_ENTRY, 7), %rax
     sub     HOT(BOUNCE_ENTRY, 7), %rax
     SITE_ADD %rdx, BOUNCED
@@ -399,9 +406,7 @@ iret_lean_\timed:
     movb    $0, HOT_HIGH(BOUNCE_KEY, 7)
 .Lno_bounce\@:
     rdtsc
-    shl     $32, %rdx
-    or      %rdx, %rax
-    sub     HOT(SITE_ENTRY, 7), %rax
+    sub     HOT(SITE_ENTRY, 7), %eax    /* the rest of it is 0: nothing in between waits */
     mov     HOT(SITE_IRET_ROW, 7), %rcx
     SITE_ADD %rcx, OWN
     mov     HOT(SITE_RDX, 7), %rdx
@@ -411,9 +416,9 @@ iret_lean_\timed:
 .Liret:
     testl   $~(HOT_KERNEL | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Liret_not_plain
+.Liret_countdown:
     decl    HOT(SITE_COUNTDOWN, 2)
     jz      .Liret_sample
-.Liret_plain:
     IRET 0
 .Liret_timed:
     IRET 1
@@ -440,23 +445,28 @@ iret_lean_\timed:
  * rcx and r11 come from the guest's frame.
  */
 .Liret_not_plain:
+    cmpl    $HOT_KERNEL | HOT_SITES_EXACT, HOT(FLAGS, 2)
+    je      .Liret_timed
+    cmpl    $HOT_KERNEL | HOT_TRACE, HOT(FLAGS, 2)
+    je      .Liret_traced
     testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Liret_in_c
     testl   $HOT_TRACE, HOT(FLAGS, 2)
     jz      .Liret_timed
+.Liret_traced:
     testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_iret_user(%rip)
     jnz     .Liret_user
 .Liret_user_recorded:
     TRACE_IRET
     testl   $HOT_SITES_EXACT, HOT(FLAGS, 2)
     jnz     .Liret_timed
-    jmp     .Liret_plain
+    jmp     .Liret_countdown
     TRACE_IRET_RARE
     TRACE_IRET_USER
 /* The sample ends here, not where C gets to it. */
 .Liret_in_c:
     mov     %rdx, HOT(SITE_RDX, 2)
-    SITE_STAMP(IRET_ENTRY, 2)
+    SITE_STAMP(SITE_ENTRY, 2)
     mov     HOT(SITE_RDX, 2), %rdx
     mov     $HYPERCALL_IRET, %eax
     jmp     .Lslow_syscall
@@ -506,5 +516,6 @@ entry_sysenter:
     jmp     exit_to_guest
 
     SITES_SLOW
+    SITES_HYPERCALL_SLOW
 
     .section .note.GNU-stack, "", @progbits

@@ -43,6 +43,7 @@ static bool software_interrupt(struct cpu_user_regs *regs)
     t = &v->traps[insn[1]];
     if (!t->address || (t->flags & 3) < (vcpu_in_kernel(v) ? 1 : 3))
         return false;
+    sites_label(RADON_SITE_TRAP, X86_GP, regs->rip);
     regs->rip += 2;
     regs->entry_vector = insn[1];
     bounce(regs, t->address, t->flags & 4 ? BOUNCE_MASK : 0, 0);
@@ -53,12 +54,14 @@ static bool software_interrupt(struct cpu_user_regs *regs)
 static void guest_page_fault(struct cpu_user_regs *regs, uint64_t va)
 {
     uint32_t code = regs->error_code;
+    uint64_t rip = regs->rip;
 
     if ((code & (PFEC_P | PFEC_W)) == (PFEC_P | PFEC_W) && vcpu_in_kernel(current()) &&
         ptwr_fault(regs, va)) {
-        sites_label(RADON_SITE_EMULATION, RADON_EMUL_PTWR);
+        sites_label(RADON_SITE_EMULATION, RADON_EMUL_PTWR, rip);
         return;
     }
+    sites_label(RADON_SITE_PAGE_FAULT, code & 31, rip);
     bounce_page_fault(regs, code, va);
 }
 
@@ -70,12 +73,15 @@ static void guest_debug(struct cpu_user_regs *regs)
     __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
     __asm__ volatile("mov %0, %%dr6" ::"r"(0xffff0ff0UL));
     v->dr[6] = dr6;
+    sites_label(RADON_SITE_TRAP, X86_DB, regs->rip);
     bounce_exception(regs, X86_DB, 0);
 }
 
 /* To its emulation, or to the guest kernel. */
 static void handle_trap(struct cpu_user_regs *regs, unsigned int vector, uint64_t cr2)
 {
+    uint64_t rip = regs->rip;
+
     switch (vector) {
     case X86_PF:
         guest_page_fault(regs, cr2);
@@ -84,13 +90,13 @@ static void handle_trap(struct cpu_user_regs *regs, unsigned int vector, uint64_
         if (software_interrupt(regs))
             return;
         if (emulate_privop(regs)) {
-            sites_label(RADON_SITE_EMULATION, RADON_EMUL_PRIVOP);
+            sites_label(RADON_SITE_EMULATION, RADON_EMUL_PRIVOP, rip);
             return;
         }
         break;
     case X86_UD:
         if (emulate_forced(regs)) {
-            sites_label(RADON_SITE_EMULATION, RADON_EMUL_FORCED);
+            sites_label(RADON_SITE_EMULATION, RADON_EMUL_FORCED, rip);
             return;
         }
         break;
@@ -101,7 +107,17 @@ static void handle_trap(struct cpu_user_regs *regs, unsigned int vector, uint64_
         guest_debug(regs);
         return;
     }
+    sites_label(RADON_SITE_TRAP, vector, rip);
     bounce_exception(regs, vector, regs->error_code);
+}
+
+/* What it is for the hot sites, as far as the vector says so, where nothing later will. */
+static void label_by_vector(const struct cpu_user_regs *regs, unsigned int vector)
+{
+    if (vector == X86_PF)
+        sites_label(RADON_SITE_PAGE_FAULT, regs->error_code & 31, regs->rip);
+    else
+        sites_label(RADON_SITE_TRAP, vector, regs->rip);
 }
 
 static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
@@ -112,14 +128,16 @@ static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
 
     if (unlikely(flags & HOT_STEP)) {
         if (vector == X86_DB && step_debug(regs))
-            return;
+            return; /* a capture's, not the guest's entry: without a label it is not counted */
         step_end(regs, vector == X86_GP || vector == X86_UD ? RADON_CAPTURE_UNSEEN
                                                             : RADON_CAPTURE_TRAP);
         record = step_wanted(regs, FAST_ATTACH_EXCEPTION, vector, regs->rip, regs->error_code, cr2);
     }
-    if (unlikely(flags & HOT_FAST_TRAP) && !record &&
-        fast_exception(regs, vector, regs->error_code, cr2))
-        return;
+    if (unlikely(flags & HOT_FAST_TRAP) && !record) {
+        label_by_vector(regs, vector);
+        if (fast_exception(regs, vector, regs->error_code, cr2))
+            return;
+    }
     handle_trap(regs, vector, cr2);
     if (record)
         step_begin(regs);
@@ -144,34 +162,29 @@ static void hypervisor_fault(struct cpu_user_regs *regs, unsigned int vector)
     machine_halt(true);
 }
 
-/*
- * What it is: as far as the vector says so; emulations name themselves later.  The steps of a capture are
- * not the guest's entries.
- */
-static void enter_site(const struct cpu_user_regs *regs, unsigned int vector)
+static bool is_irq(unsigned int vector)
 {
-    if (vector == X86_DB && fast_stepping() && step_under_way())
-        return;
-    if (vector == X86_PF)
-        sites_enter(RADON_SITE_PAGE_FAULT, regs->error_code & 31, regs->rip);
-    else if (vector < 32 || vector == VECTOR_SYSCALL32)
-        sites_enter(RADON_SITE_TRAP, vector, regs->rip);
-    else
-        sites_enter(RADON_SITE_INTERRUPT, vector, 0);
+    return vector >= 32 && vector != VECTOR_SYSCALL32;
 }
 
 void do_trap(struct cpu_user_regs *regs)
 {
     unsigned int vector = regs->entry_vector;
 
-    if (guest_mode(regs))
-        enter_site(regs, vector);
-    if (vector >= 32 && vector != VECTOR_SYSCALL32) {
+    if (is_irq(vector)) {
+        sites_label(RADON_SITE_INTERRUPT, vector, 0);
         do_irq(regs, vector);
-        return;
-    }
-    if (guest_mode(regs))
+    } else {
         guest_trap(regs, vector);
+    }
+}
+
+void do_hypervisor_trap(struct cpu_user_regs *regs)
+{
+    unsigned int vector = regs->entry_vector;
+
+    if (is_irq(vector))
+        do_irq(regs, vector);
     else
         hypervisor_fault(regs, vector);
 }
@@ -234,6 +247,15 @@ static void deliver_nmi(struct cpu_user_regs *regs, struct vcpu *v)
     bounce(regs, v->nmi_cb.address, BOUNCE_MASK, 0);
 }
 
+static void deliver_upcall(struct cpu_user_regs *regs, struct vcpu *v)
+{
+    bool returned = regs->entry_vector == ~0u && !vcpu_in_kernel(v); /* by an iret */
+
+    bounce(regs, v->event_cb.address, BOUNCE_MASK, 0);
+    if (returned)
+        v->hot->site_given = SITE_GIVEN_NOTHING;
+}
+
 /* Called when the flags word or pending events ask for it, with the full frame, before the exit. */
 void guest_exit_work(struct cpu_user_regs *regs)
 {
@@ -250,12 +272,11 @@ void guest_exit_work(struct cpu_user_regs *regs)
             if (!v->event_cb.address)
                 break;
             trace_event_upcall(regs->rip);
-            bounce(regs, v->event_cb.address, BOUNCE_MASK, 0);
+            deliver_upcall(regs, v);
         }
         if (!(READ_ONCE(v->hot->flags) & HOT_WORK))
             break;
     }
-    sites_close();
     if (fast_stepping()) {
         shadow_exit();
         step_exit(regs);

@@ -25,6 +25,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, ROOT)
 
+from guest.machine.qemu import CLOCKS  # noqa: E402
 from guest.machine.slots import machine_slot  # noqa: E402
 
 HERE = os.path.join(ROOT, "tests", "guest")
@@ -46,6 +47,7 @@ class Settings:
     timeout: float = 60
     hv_options: str = ""
     cpu: str = ""
+    clock: str = "tcg"  # as guest/machine/qemu.py has it
     module: int = 0  # bytes of a module to load beside the kernel
     crash: list = dataclasses.field(default_factory=list)  # texts a dying domain must leave
     known: dict = dataclasses.field(default_factory=dict)  # hypervisor -> reason for SKIP
@@ -68,7 +70,7 @@ def read_settings(name):
                 setattr(found, key, int(value))
             elif key == "timeout":
                 found.timeout = float(value)
-            elif key in ("hv_options", "cpu"):
+            elif key in ("hv_options", "cpu", "clock"):
                 setattr(found, key, value)
             elif key == "crash":
                 found.crash.append(value)
@@ -115,7 +117,7 @@ def command_line(image, kernel, on, settings):
         hv_options += " console_to_ring=0 watchdog=0"
     if settings.smp > 1:
         hv_options += f" dom0_max_vcpus={settings.smp}"
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-m", str(settings.memory),
+    command = ["qemu-system-x86_64", *CLOCKS[settings.clock], "-m", str(settings.memory),
                "-smp", str(settings.smp), "-nographic", "-no-reboot", "-nodefaults",
                "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
                "-kernel", image, "-append", f"{hv_options} {settings.hv_options}".strip(),

@@ -157,7 +157,7 @@ static int fake_op(void *ctx, enum radon_cmd cmd, void *arg, size_t bytes)
     (void)bytes;
     switch (cmd) {
     case RADON_INFO:
-        *info = (struct radon_info){ .abi_version = 1, .nr_cpus = 1, .tsc_hz = 1000000000,
+        *info = (struct radon_info){ .abi_version = RADON_ABI_VERSION, .nr_cpus = 1, .tsc_hz = 1000000000,
                                      .tsc = f->ns, .system_ns = f->ns };
         return 0;
     case RADON_SITES_READ:

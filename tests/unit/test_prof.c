@@ -241,6 +241,36 @@ static void test_never_bounced(void **state)
     assert_int_equal(fake.captures, 0);
 }
 
+/* Few and long: no entry was timed, but it was there when the hypervisor looked. */
+static void test_found_by_looks(void **state)
+{
+    (void)state;
+    tick();
+    fake_entries(&fake, GETPPID, 10, 1000); /* 5 ms, of READ: 8 */
+    fake_entries(&fake, READ, 0, 0);
+    fake.site[1].bounced_looks = 8;
+    fake.site[1].bounced_time = 8000000;
+    tick();
+    assert_int_equal(fake.captures, 1);
+    assert_int_equal(fake.capture.number, READ);
+}
+
+/* Looks do not make a candidate of what always ends with another task, nor of what is cold. */
+static void test_looks_alone_are_not_enough(void **state)
+{
+    (void)state;
+    tick();
+    fake_entries(&fake, GETPPID, 1000, 1000);
+    fake.site[0].bounced = 0;
+    fake.site[0].bounced_looks = 80;
+    fake.site[0].bounced_time = 80000000;
+    fake_entries(&fake, READ, 0, 0);
+    fake.site[1].bounced_looks = 2;
+    fake.site[1].bounced_time = 2000000;
+    tick();
+    assert_int_equal(fake.captures, 0);
+}
+
 static void test_two_vcpus(void **state)
 {
     (void)state;
@@ -643,7 +673,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
         TEST(test_hot_becomes_active), TEST(test_cold_is_left), TEST(test_costliest_first),
-        TEST(test_never_bounced), TEST(test_two_vcpus), TEST(test_synthesis_refuses),
+        TEST(test_never_bounced), TEST(test_found_by_looks), TEST(test_looks_alone_are_not_enough), TEST(test_two_vcpus), TEST(test_synthesis_refuses),
         TEST(test_verifier_refuses), TEST(test_install_fails), TEST(test_capture_long),
         TEST(test_capture_switched), TEST(test_capture_never_comes), TEST(test_by_hand),
         TEST(test_excluded), TEST(test_switched_off), TEST(test_dry_run), TEST(test_disagreed),

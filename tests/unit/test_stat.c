@@ -180,6 +180,35 @@ static void samples_stand_for_many(void **state)
     stat_free(&t);
 }
 
+/* What was seen more often says how long it took: timed entries, or looks. */
+static void looks_stand_for_time(void **state)
+{
+    struct stat_table t = { 0 };
+    struct radon_site s = site(0, RADON_SITE_SYSCALL, 57, 0x400000, 1, 1000);
+
+    (void)state;
+    s.bounced = 1;
+    s.bounced_total = 300000;
+    s.bounced_looks = 10;
+    s.bounced_time = 10500000;
+    add(&t, 0, s, 499);
+    assert_int_equal(t.row[0].count, 499);
+    assert_int_equal(t.row[0].samples, 11);
+    assert_int_equal(t.row[0].cost.total, 1000 * 499);
+    assert_int_equal(t.row[0].to_iret.total, 10500000);
+    s = site(0, RADON_SITE_HYPERCALL, 26, 0, 0, 0); /* never timed */
+    s.looks = 3;
+    s.time = 3100000;
+    add(&t, 0, s, 499);
+    assert_int_equal(t.row[1].count, 0);
+    assert_int_equal(t.row[1].cost.total, 3100000);
+    s.count = 4;
+    s.total = 40;
+    add(&t, 0, s, 499);
+    assert_int_equal(t.row[1].cost.total, 3100000 + 40 * 499);
+    stat_free(&t);
+}
+
 static void rubbish_is_counted(void **state)
 {
     struct stat_table t = { 0 };
@@ -341,7 +370,7 @@ int main(void)
         cmocka_unit_test(percentile_by_hand),
         cmocka_unit_test(equal_costs_are_known),
         cmocka_unit_test(rows_are_added_up),
-        cmocka_unit_test(samples_stand_for_many),
+        cmocka_unit_test(samples_stand_for_many), cmocka_unit_test(looks_stand_for_time),
         cmocka_unit_test(rubbish_is_counted),
         cmocka_unit_test(many_rows),
         cmocka_unit_test(evicted_rows),

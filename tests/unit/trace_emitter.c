@@ -30,10 +30,9 @@ bool trace_own_wants(const struct vcpu *v)
 }
 
 /* Assembly (hv/x86/trace_subcall.S): here the general way does it. */
-void trace_subcall_put(uint64_t op, const uint64_t args[6], struct trace_ring *ring)
+void trace_subcall(unsigned long op, const uint64_t args[6])
 {
-    ring->limit = NULL;
-    trace_subcall(op, args);
+    trace_subcall_slow(trace_on[TRACE_EV_pv_subcall], op, args);
 }
 
 void evtchn_send_global_virq(struct domain *d, unsigned int virq)

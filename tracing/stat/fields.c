@@ -92,8 +92,8 @@ static void costs(struct writer *w, const struct stat_row *r, uint64_t hz)
     number(w, "max_cycles", c->n, c->max);
     time_ns(w, "max_ns", c->n, (double)c->max, hz);
     number(w, "to_iret_count", true, i->n);
-    number(w, "to_iret_total_cycles", i->n, i->total);
-    time_ns(w, "to_iret_total_ns", i->n, (double)i->total, hz);
+    number(w, "to_iret_total_cycles", i->total, i->total);
+    time_ns(w, "to_iret_total_ns", i->total, (double)i->total, hz);
     percentiles(w, i, &iret, hz);
     time_ns(w, "to_iret_max_ns", i->n, (double)i->max, hz);
 }

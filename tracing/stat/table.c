@@ -111,7 +111,8 @@ bool stat_add_site(struct stat_table *t, int32_t cpu, const struct radon_site *s
         .number = site->number,
         .address = site->address,
     };
-    struct stat_row add = { .count = site->count * period, .samples = site->count }, *row;
+    struct stat_row add = { .count = site->count * period,
+                            .samples = site->count + site->looks + site->bounced_looks }, *row;
 
     if (!site->kind || site->kind >= RADON_SITE_KINDS) {
         ++*bad;
@@ -122,6 +123,9 @@ bool stat_add_site(struct stat_table *t, int32_t cpu, const struct radon_site *s
     scale(&add.cost, site->cost, site->count, site->total, site->max, period);
     scale(&add.to_iret, site->bounced_cost, site->bounced, site->bounced_total, site->bounced_max,
           period);
+    /* What looks say better than entries that were timed, and perhaps there were none such. */
+    add.cost.total = radon_site_cycles(site, period);
+    add.to_iret.total = radon_site_bounced_cycles(site, period);
     row = stat_row(t, &key);
     if (row)
         stat_row_merge(row, &add);

@@ -15,7 +15,8 @@ extern uint32_t syscall32_stub_offset;
 void switch_stacks(uint64_t *save_sp, uint64_t new_sp);
 
 /* Called by the stubs; regs is the full frame at the top of the vCPU's stack. */
-void do_trap(struct cpu_user_regs *regs);
+void do_trap(struct cpu_user_regs *regs); /* from a guest */
+void do_hypervisor_trap(struct cpu_user_regs *regs);
 void do_ist_trap(struct cpu_user_regs *regs);
 struct cpu_user_regs *do_debug_entry(struct cpu_user_regs *regs);
 void do_slow_syscall(struct cpu_user_regs *regs);
@@ -25,8 +26,8 @@ void do_slow_iret(struct cpu_user_regs *regs);
  * r10 r9 r8 rax rcx rdx rsi rdi; any.
  */
 struct trace_ring;
-/* A multicall's entry, to a ring that has room (hv/x86/trace_subcall.S). */
-void trace_subcall_put(uint64_t op, const uint64_t args[6], struct trace_ring *ring);
+/* A multicall's entry that hv/x86/trace_subcall.S does not record; on: TRACE_TO_*. */
+void trace_subcall_slow(unsigned int on, unsigned long op, const uint64_t args[6]);
 void trace_hypercall_slow(const uint64_t frame[9], const struct trace_ring *ring);
 void trace_record_slow(uint32_t head, const void *data, const struct trace_ring *ring);
 void do_syscall32(struct cpu_user_regs *regs);

@@ -58,8 +58,6 @@ static inline void fast_guest_changed(struct domain *d, enum radon_fast_reason w
 bool step_wanted(const struct cpu_user_regs *regs, uint32_t kind, uint32_t number, uint64_t address,
                  uint32_t error_code, uint64_t cr2);
 void step_begin(struct cpu_user_regs *regs);
-/* Whether the current vCPU is being stepped. */
-bool step_under_way(void);
 /* A #DB; true: it was a step. */
 bool step_debug(struct cpu_user_regs *regs);
 /* Something else than a step comes now, an exception or an upcall. */

@@ -3,16 +3,19 @@
  * Hot sites: how often each place of a guest enters the hypervisor and what that costs (public/radon.h,
  * "hot sites").  Sampled, one entry in `period`, or exact.
  *
- * An entry is open from sites_open() to sites_close(), on the way back to the guest.  If it is from user
- * mode and given to the guest kernel (sites_bounced()), it goes on as the vCPU's bounce until the
- * guest kernel's iret (sites_iret()) or until its stack is switched (sites_void_bounce()).  The lean
- * paths do the same in assembly (hv/x86/sites.inc).
+ * A timed entry is open from its first instructions on (vcpu_hot.site_entry, and HOT_SITES_OPEN if it is
+ * a sample) until it goes back to the guest (exit_to_guest).  What it is, and of which place, is said in
+ * between (sites_label()), by who knows; without that it is not counted.  If it is from user mode and
+ * given to the guest kernel (sites_bounced()), it goes on as the vCPU's bounce until the guest kernel's
+ * iret (sites_iret()) or until its stack is switched (sites_void_bounce()).  The lean paths do all of it
+ * in assembly (hv/x86/sites_entry.h).
  *
  * Each CPU writes its own table, with interrupts off.
  */
 #ifndef HV_SITES_H
 #define HV_SITES_H
 
+#include "hv/asm.h"
 #include "hv/vcpu_hot.h"
 #include "public/radon.h"
 
@@ -28,34 +31,100 @@ struct site_row {
 
 #define SITE_ROWS 1024u /* of a CPU; a power of two */
 #define SITE_HASH_K 0x61c88647 /* 2^32 over the golden ratio */
-/* Which row a key is looked for first: hv/x86/sites.inc has the same. */
+/* Which row a key is looked for first: hv/x86/sites_entry.h has the same. */
 #define SITE_HASH(key, address) \
     ((uint32_t)((((key) + (address)) * SITE_HASH_K) >> 32) & (SITE_ROWS - 1))
 
-/* Whether the entry that begins here is to be timed; counts it. */
+static inline bool sites_timed(const struct vcpu_hot *h)
+{
+    return unlikely(h->flags & (HOT_SITES_OPEN | HOT_SITES_EXACT));
+}
+
+/* The kind in a key; the domain's bits are the vCPU's for good. */
+static inline uint8_t *site_kind(uint64_t *key)
+{
+    return (uint8_t *)key + 4;
+}
+
+static inline void site_set_label(struct vcpu_hot *h, enum radon_site_kind kind, uint32_t number,
+                                  uint64_t address)
+{
+    *(uint32_t *)&h->site_key = number;
+    *site_kind(&h->site_key) = (uint8_t)kind;
+    h->site_address = address;
+}
+
+/* What the entry that this vCPU is in is, if it is timed; the last word counts. */
+static inline void sites_label(enum radon_site_kind kind, uint32_t number, uint64_t address)
+{
+    struct vcpu_hot *h = hot();
+
+    if (sites_timed(h))
+        site_set_label(h, kind, number, address);
+}
+
+void sites_end_bounce(struct vcpu_hot *h, bool iret);
+void sites_drop_bounce(void); /* for assembly */
+
+/* This entry from user mode is the guest kernel's now: the way out makes it the bounce. */
+static inline void sites_bounced(void)
+{
+    struct vcpu_hot *h = hot();
+
+    if (sites_timed(h))
+        *site_kind(&h->site_key) |= SITE_BOUNCED;
+}
+
+/* The guest kernel returns to user mode. */
+static inline void sites_iret(void)
+{
+    struct vcpu_hot *h = hot();
+
+    if (unlikely(h->flags & (HOT_SITES_BOUNCE | HOT_SITES_EXACT)))
+        sites_end_bounce(h, true);
+}
+
+/* Its stack is another one: what it goes on with is not what it was given. */
+static inline void sites_void_bounce(void)
+{
+    struct vcpu_hot *h = hot();
+
+    if (unlikely(h->flags & (HOT_SITES_BOUNCE | HOT_SITES_EXACT)))
+        sites_end_bounce(h, false);
+    h->site_given = SITE_GIVEN_NOTHING;
+}
+
+/* Whether the entry that begins here is timed; counts it. */
 static inline bool sites_due(struct vcpu_hot *h)
 {
-    if (h->flags & HOT_SITES_EXACT)
-        return true;
-    if (--h->site_countdown)
-        return false;
-    h->site_countdown = h->site_period;
+    if (likely(!(h->flags & HOT_SITES_EXACT))) {
+        if (likely(--h->site_countdown))
+            return false;
+        h->site_countdown = h->site_period;
+        hot_set_instrumented(h, HOT_SITES_OPEN, true);
+    }
     return true;
 }
 
-void sites_open(enum radon_site_kind kind, uint32_t number, uint64_t address);
-/* The open entry, if there is one, turns out to be something else. */
-void sites_label(enum radon_site_kind kind, uint32_t number);
-void sites_bounced(void);
-void sites_close(void);
-/* The guest kernel returns to user mode. */
-void sites_iret(void);
-void sites_void_bounce(void);
-
+/* An entry that assembly has not opened. */
 static inline void sites_enter(enum radon_site_kind kind, uint32_t number, uint64_t address)
 {
-    if (unlikely(sites_due(hot())))
-        sites_open(kind, number, address);
+    struct vcpu_hot *h = hot();
+    uint32_t *stamp = (uint32_t *)&h->site_entry;
+
+    if (likely(!sites_due(h)))
+        return;
+    __asm__ volatile("rdtsc" : "=a"(stamp[0]), "=d"(stamp[1]));
+    site_set_label(h, kind, number, address);
+}
+
+/* One that began on a lean path: if it is due, that has stamped it. */
+static inline void sites_enter_stamped(enum radon_site_kind kind, uint32_t number, uint64_t address)
+{
+    struct vcpu_hot *h = hot();
+
+    if (unlikely(sites_due(h)))
+        site_set_label(h, kind, number, address);
 }
 
 /* A vCPU is made; v runs on this CPU from now on. */
@@ -63,9 +132,11 @@ void sites_init_vcpu(struct vcpu *v);
 void sites_vcpu_runs(struct vcpu *v);
 /* Before anything is scheduled there. */
 void sites_init_cpu(unsigned int cpu);
+/* This CPU has begun to run a vCPU, or the mode may have changed.  cpu->lock is not held. */
+void sites_look(const struct cpu *cpu);
 
-/* For assembly: the row of (key, address), made if need be; never NULL. */
-struct site_row *sites_find(uint64_t key, uint64_t address);
+/* For assembly: the row of (key, address), made if need be, to vcpu_hot.site_found. */
+void sites_find_for_entry(uint64_t key, uint64_t address);
 void sites_add(struct site_row *row, uint64_t cost);
 void sites_add_bounced(struct site_row *row, uint64_t cost);
 

@@ -36,10 +36,16 @@
 
 #define HOT_HANDLERS (HOT_FAST | HOT_FAST_TRAP)
 
+#define SITE_BOUNCED    0x80       /* with the kind in vcpu_hot.site_key: the sign of that byte */
+#define SITE_GIVEN_HIGH 0x80000000 /* of vcpu_hot.site_given's upper half */
+
 #ifndef __ASSEMBLER__
 
 #include "hv/types.h"
 #include "hv/xenpub.h"
+
+#define SITE_GIVEN ((uint64_t)SITE_GIVEN_HIGH << 32)
+#define SITE_GIVEN_NOTHING (~0ul - 1) /* or nobody knows what */
 
 struct vcpu;
 struct cpu;
@@ -47,7 +53,7 @@ struct cpu;
 struct vcpu_hot {
     uint64_t segs[4];           /* top of struct cpu_user_regs: es, ds, fs, gs; scratch */
     uint32_t flags;             /* HOT_* */
-    uint32_t pad;
+    uint32_t site_hypercall;    /* the number of the last one */
     struct vcpu_info *info;     /* where upcall mask and pending flag are (direct map) */
     uint64_t kernel_cr3;        /* the guest kernel's L4, as for CR3 */
     uint64_t user_cr3;          /* the guest user's L4; 0 = none yet */
@@ -69,11 +75,13 @@ struct vcpu_hot {
     uint64_t site_rdx;          /* scratch */
     uint64_t site_base;         /* of hypercalls' keys: domain and kind */
     struct site_row *site_iret_row; /* of its iret hypercalls */
+    struct site_row *site_found; /* from C to assembly */
+    uint64_t site_given;        /* what the guest kernel was given last: rax of a system call, or
+                                   SITE_GIVEN | vector << 32 | error code */
+    uint8_t site_sub_masks[64]; /* as hv/trace/sites_op.c has them */
     struct fast_counts *const *fast_lean; /* by system call: lean handlers, on the CPU where it runs */
     struct fast_cpu *fast_work; /* of that CPU; both while the domain has handlers */
     const void *hypercalls;     /* hypercall_table, or its domain's own with fast handlers in it */
-    uint64_t iret_entry;        /* TSC of the iret that ends a sample; 0: C has to look itself */
-    uint64_t spare;
     uint8_t fast_map[128];      /* bit per system call: there is a handler */
 };
 

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define RADON_HYPERCALL 55u /* __HYPERVISOR_arch_7 */
-#define RADON_ABI_VERSION 1u
+#define RADON_ABI_VERSION 2u
 
 enum radon_cmd {
     RADON_INFO = 0,           /* struct radon_info */
@@ -126,6 +126,12 @@ struct radon_trace_read { /* mode OFF or FLIGHT */
  * switched stacks (another task went on) are not in them.  An entry is counted when it is over: of one
  * given to the guest kernel that is at its iret, or when the kernel switches stacks.
  *
+ * While entries are sampled the CPUs also look, at random times, 1000 a second on average while a vCPU
+ * runs, what that vCPU is in: so sites with few and long entries are found, too.  `bounced_looks` found
+ * the guest kernel at work on such an entry of its user's, `looks` a hypercall of that site under way;
+ * of other entries there are none.  `bounced_time` and `time`, in cycles, are what these looks stand
+ * for.  A row may have looks alone.  In the other modes there are none.
+ *
  * Bin i of a histogram counts costs c with floor(log2(c)) == i + 4; bin 0 also those below, the last
  * one those above.
  */
@@ -163,9 +169,25 @@ struct radon_site {
     uint64_t total, max;
     uint64_t bounced, bounced_total, bounced_max;
     uint32_t cost[RADON_SITE_BINS], bounced_cost[RADON_SITE_BINS]; /* modulo 2^32 */
+    uint64_t time, bounced_time;
+    uint32_t looks, bounced_looks;
 };
 
 #define RADON_SITE_OVERFLOW 1u
+
+/*
+ * The cycles that a row's entries took in all, to the return to the guest and to the guest kernel's
+ * iret, by what has seen more of them.  period: of the answer.
+ */
+static inline uint64_t radon_site_cycles(const struct radon_site *s, uint32_t period)
+{
+    return s->looks > s->count ? s->time : s->total * period;
+}
+
+static inline uint64_t radon_site_bounced_cycles(const struct radon_site *s, uint32_t period)
+{
+    return s->bounced_looks > s->bounced ? s->bounced_time : s->bounced_total * period;
+}
 
 enum radon_sites_mode {
     RADON_SITES_OFF = 0,
@@ -192,6 +214,8 @@ struct radon_sites_read {
     uint32_t mode, period;         /* written back */
     uint64_t entries;  /* written back: entries of all kinds on this CPU since the last reset */
     uint64_t since;    /* written back: TSC at the last reset or change of mode */
+    uint64_t looks, looked; /* written back: looks on this CPU since then, also those that found no
+                          entry, and the cycles that they stand for */
 };
 
 /* ------------------------------------------------------------------ timer samples */

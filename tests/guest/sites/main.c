@@ -7,11 +7,14 @@
  * overflow row, so that totals stay exact; sampled, one entry in `period` counts.
  * Why: a ranking of what to make faster is as good as these sums.
  * Varied: kind of entry, number of places (more than the table has rows), mode, period.
+ * Sites are also found by time: the kernel at work on an entry of its user's, and long hypercalls.
  *
+ * ktest-run: clock instr
  * Radon's own call: the peer has none, and the test is skipped there.
  */
 #include <stdint.h>
 
+#include "event.h"
 #include "ktest.h"
 #include "pages.h"
 #include "probe.h"
@@ -66,6 +69,10 @@ static struct radon_site sum(unsigned int kind, uint32_t number, const void *add
         all.total += r->total;
         all.bounced += r->bounced;
         all.bounced_total += r->bounced_total;
+        all.looks += r->looks;
+        all.bounced_looks += r->bounced_looks;
+        all.time += r->time;
+        all.bounced_time += r->bounced_time;
         if (r->max > all.max)
             all.max = r->max;
         for (unsigned int b = 0; b < RADON_SITE_BINS; b++)
@@ -100,6 +107,14 @@ static void versions(unsigned int n)
         hyp_xen_version(XENVER_version, 0);
 }
 
+static struct ktest_regs user_fault(void)
+{
+    struct ktest_regs regs = regs_user(fault_code);
+
+    regs.rdi = SPARE;
+    return regs;
+}
+
 /* Entries of every kind; nothing is printed in between, since that is a hypercall. */
 static void workload(void)
 {
@@ -119,10 +134,8 @@ static void workload(void)
     regs.rdi = SPARE;
     for (unsigned int i = 0; i < 9; i++)
         run(regs);
-    regs = regs_user(fault_code);
-    regs.rdi = SPARE;
     for (unsigned int i = 0; i < 11; i++)
-        run(regs);
+        run(user_fault());
     for (unsigned int i = 0; i < 13; i++)
         *entry_make(SPARE) = 0; /* direct writes to a page table */
     hyp_stack_switch(FLAT_KERNEL_SS, cpu_entry_stack_top(0)); /* ends what was not returned from */
@@ -210,11 +223,23 @@ static void evictions(void)
     check_eq(s.count, n);
 }
 
-static void sampled(void)
+/* Records of everything, overwritten by the next ones: entries take the ways that record. */
+static void trace(uint32_t mode)
+{
+    struct radon_trace_control c = { .mode = mode, .pages = 4, .domain = RADON_DOMID_ANY, .vcpus = ~0UL };
+
+    memset(c.events, 0xff, sizeof(c.events));
+    for (unsigned int i = 0; radon(RADON_TRACE_CONTROL, &c) != 0; i++) { /* events that there are not */
+        ktest_require(i < RADON_TRACE_EVENTS);
+        c.events[(RADON_TRACE_EVENTS - 1 - i) / 64] &= ~(1UL << (RADON_TRACE_EVENTS - 1 - i) % 64);
+    }
+}
+
+static void sampled(const char *how)
 {
     uint64_t got;
 
-    test_case("sampled: one in 7, whatever they are");
+    test_case("sampled, %s: one in 7, whatever they are", how);
     check_eq(control(RADON_SITES_SAMPLED, 7), 0);
     for (unsigned int i = 0; i < 700; i++)
         versions(10);
@@ -222,7 +247,7 @@ static void sampled(void)
     got = sum(RADON_SITE_HYPERCALL, __HYPERVISOR_xen_version | XENVER_version << 8, 0).count;
     check(got >= 998 && got <= 1001);
     check_eq(reading.period, 7);
-    test_case("sampled: kinds by their share");
+    test_case("sampled, %s: kinds by their share", how);
     check_eq(control(RADON_SITES_SAMPLED, 5), 0);
     for (unsigned int i = 0; i < 1000; i++)
         run(regs_user(call_code)); /* a system call and an iret each */
@@ -231,6 +256,86 @@ static void sampled(void)
     check(got >= 199 && got <= 201);
     got = sum(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0).count;
     check(got >= 199 && got <= 201);
+}
+
+static void spin_ms(uint64_t ms)
+{
+    uint64_t end = time_now() + ms * 1000000;
+
+    while (time_now() < end)
+        asm volatile("pause");
+}
+
+/* Within a third of what was there: 300 looks, or more. */
+static void check_time(uint32_t looks, uint64_t time, uint64_t ms, const struct radon_info *info)
+{
+    uint64_t want = info->tsc_hz / 1000 * ms;
+
+    check(looks > ms * 2 / 3 && looks < ms * 4 / 3);
+    check(time > want * 2 / 3 && time < want * 4 / 3);
+}
+
+/* Hypercalls of a few milliseconds each, for that time. */
+static void long_hypercalls(uint64_t ms)
+{
+    static struct multicall_entry calls[20000];
+    uint64_t end = time_now() + ms * 1000000;
+
+    for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+        calls[i] = (struct multicall_entry){ .op = __HYPERVISOR_xen_version, .args = { XENVER_version } };
+    while (time_now() < end)
+        hyp_multicall(calls, sizeof(calls) / sizeof(calls[0]));
+}
+
+static void by_time(const struct radon_info *info)
+{
+    struct radon_site s;
+
+    test_case("by time: one system call, and the kernel works on it");
+    check_eq(control(RADON_SITES_SAMPLED, 65521), 0);
+    run(regs_user(call_code));
+    spin_ms(300);
+    read_rows(RADON_SITES_RESET);
+    s = sum(RADON_SITE_SYSCALL, 777, call_after);
+    check_eq(s.count, 0);
+    check_time(s.bounced_looks, s.bounced_time, 300, info);
+    check(reading.looks >= s.bounced_looks && reading.looked >= s.bounced_time);
+    test_case("by time: a page fault");
+    run(user_fault());
+    spin_ms(300);
+    read_rows(RADON_SITES_RESET);
+    s = sum(RADON_SITE_PAGE_FAULT, PFEC_U, fault_at);
+    check_time(s.bounced_looks, s.bounced_time, 300, info);
+    test_case("by time: long hypercalls, within it");
+    long_hypercalls(300);
+    read_rows(RADON_SITES_RESET);
+    s = sum(RADON_SITE_HYPERCALL, __HYPERVISOR_multicall, 0);
+    check(s.looks && s.looks <= reading.looks);
+    check(s.time > info->tsc_hz / 1000 * 200 && s.time < info->tsc_hz / 1000 * 400);
+    s = sum(RADON_SITE_PAGE_FAULT, PFEC_U, fault_at);
+    check(s.bounced_time > info->tsc_hz / 1000 * 200);
+    test_case("by time: another stack, and nobody knows");
+    hyp_stack_switch(FLAT_KERNEL_SS, cpu_entry_stack_top(0));
+    read_rows(RADON_SITES_RESET);
+    spin_ms(100);
+    read_rows(0);
+    check(reading.looks > 50);
+    for (unsigned int i = 0; i < reading.room; i++)
+        check(!rows[i].bounced_looks);
+    test_case("by time: not in the other modes");
+    check_eq(control(RADON_SITES_EXACT, 0), 0);
+    run(regs_user(call_code));
+    spin_ms(50);
+    read_rows(0);
+    check_eq(reading.looks, 0);
+    check_eq(control(RADON_SITES_SAMPLED, 5), 0);
+    spin_ms(50);
+    read_rows(0);
+    check(reading.looks > 20);
+}
+
+static void off(void)
+{
     test_case("off");
     check_eq(control(RADON_SITES_OFF, 0), 0);
     versions(1000);
@@ -247,5 +352,10 @@ void test_main(void)
     refusals();
     exact();
     evictions();
-    sampled();
+    sampled("alone");
+    trace(RADON_TRACE_FLIGHT);
+    sampled("with everything recorded");
+    trace(RADON_TRACE_OFF);
+    by_time(&info);
+    off();
 }
