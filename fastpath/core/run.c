@@ -9,6 +9,8 @@ static uint64_t overlay(const struct fast_run *run, uint64_t address, unsigned i
         const struct fast_staged *s = &run->staged[i];
 
         /* Distance as an unsigned number: also right where an address wraps around. */
+        if (s->address - address + 7 > 14)
+            continue; /* most are nowhere near */
         for (unsigned int b = 0; b < s->size; b++) {
             uint64_t at = s->address + b - address;
 
@@ -84,6 +86,17 @@ static uint64_t tsc(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3)
     (void)a2;
     (void)a3;
     return run->env->tsc(run->world);
+}
+
+static uint64_t m2p(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    uint64_t gpfn = 0;
+
+    (void)a2;
+    (void)a3;
+    if (!run->env->m2p(run->world, a1, &gpfn))
+        run->stop = FAST_STOP_LOAD;
+    return gpfn;
 }
 
 const fast_helper_fn fast_helper_table[FAST_NR_HELPERS] = {

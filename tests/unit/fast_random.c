@@ -202,7 +202,8 @@ static void item(struct maker *m, unsigned int index, unsigned int items)
     else if (kind < 14)
         memory(m);
     else if (draw_below(m->d, 8))
-        call(m, draw_below(m->d, 9) < 8 ? 1 + draw_below(m->d, 8) : FAST_HELPER_tsc);
+        call(m, draw_below(m->d, 9) < 8 ? 1 + draw_below(m->d, 8)
+                                        : FAST_HELPER_tsc + draw_below(m->d, 2));
     else { /* leaves early */
         put(m, 0x15, scalar(m), 0, 2, (int32_t)draw_number(m->d));
         put(m, 0xb7, 0, 0, 0, (int32_t)draw_below(m->d, 2));

@@ -90,6 +90,15 @@ static uint64_t world_tsc(void *world)
     return w->tsc += 100;
 }
 
+static bool world_m2p(void *world, uint64_t mfn, uint64_t *gpfn)
+{
+    struct world *w = world;
+
+    note(w, mfn ^ 2);
+    *gpfn = w->wild ? mfn * 3 : mfn + 0x1000;
+    return w->wild ? mfn % 16 != 15 : mfn < WORLD_FRAMES;
+}
+
 const struct fast_env world_env = {
     .load = world_load,
     .may_store = world_may_store,
@@ -97,6 +106,7 @@ const struct fast_env world_env = {
     .may_update_pt = world_may_update_pt,
     .update_pt = world_update_pt,
     .tsc = world_tsc,
+    .m2p = world_m2p,
 };
 
 void world_interpret(const struct fast_program *program, const struct world *world,
