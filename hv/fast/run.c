@@ -58,6 +58,8 @@ void fast_fill_ctx(struct fast_ctx *ctx, const struct cpu_user_regs *regs, struc
     ctx->r15 = regs->r15;
     ctx->rip = regs->rip;
     ctx->rflags = regs->rflags;
+    ctx->cs = kernel ? regs->cs & ~3u : regs->cs;
+    ctx->ss = regs->ss;
     ctx->fs_base = rdmsr(MSR_FS_BASE);
     ctx->gs_base = rdmsr(MSR_GS_BASE);
     ctx->kernel_gs = kernel ? ctx->gs_base : rdmsr(MSR_SHADOW_GS_BASE);
@@ -113,14 +115,22 @@ enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w)
     return !w->run.stop && r0 == FAST_DONE && fast_prove(&w->run) ? FAST_DONE : FAST_PASS;
 }
 
-/* The guest kernel's tables are loaded.  DONE: all effects are taken, but for the registers. */
+/*
+ * The guest kernel's tables are loaded.  DONE: all effects are taken, but for the registers and the
+ * TLB, which the load of the user's tables flushes.
+ */
 static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
 {
-    if (fast_try(h, w) != FAST_DONE)
-        return FAST_PASS;
-    w->world.nr_proved = 0;
-    fast_commit(&w->run);
-    return FAST_DONE;
+    enum fast_outcome outcome = fast_try(h, w);
+
+    if (outcome == FAST_DONE) {
+        w->world.nr_proved = 0;
+        fast_commit(&w->run);
+        if (w->world.nr_pt && vcpu_in_kernel(w->world.v))
+            write_cr3(w->world.v->hot->kernel_cr3);
+    }
+    fast_pt_end(&w->world);
+    return outcome;
 }
 
 /* Whether this run is timed: every FAST_TIMED-th, which fast_entry.S sends here for it. */
@@ -136,6 +146,12 @@ static bool is_timed(struct fast_handler *h)
 static bool is_compared(const struct fast_handler *h, bool timed)
 {
     return h->state == RADON_FAST_SHADOW || (h->oracle && timed && h->timed % FAST_ORACLE == 0);
+}
+
+/* How many runs a timed one stands for: those that are compared instead are not timed. */
+static uint64_t weight(const struct fast_handler *h)
+{
+    return h->oracle ? FAST_TIMED * FAST_ORACLE / (FAST_ORACLE - 1) : FAST_TIMED;
 }
 
 /* The guest kernel's tables are loaded, the context is filled. */
@@ -157,7 +173,7 @@ static bool run(struct fast_handler *h, struct fast_cpu *w, bool user)
     }
     count->hits++;
     if (timed)
-        count->cycles += FAST_TIMED * (rdtsc() - start);
+        count->cycles += weight(h) * (rdtsc() - start);
     return true;
 }
 

@@ -10,6 +10,7 @@
  * ktest-run: smp 2
  */
 #include "capture.h"
+#include "entries.h"
 #include "event.h"
 #include "pages.h"
 #include "prog.h"
@@ -476,6 +477,8 @@ static void vcpus(void)
     check_eq(hyp_vcpu_op(VCPUOP_up, 1, 0), 0);
     check_retired(id, RADON_FAST_VCPUS);
 
+    entry_vcpu_tests();
+
     test_case("rule 10: another vCPU makes a watched page writable");
     watched_page = page_alloc();
     ktest_require(page_readonly(watched_page) == 0);
@@ -505,6 +508,7 @@ void test_main(void)
     stores();
     states();
     exceptions();
+    entry_tests();
     refusals();
     switches();
     watches();

@@ -23,7 +23,9 @@
 #define CTX(field) ((int16_t)offsetof(struct fast_ctx, field))
 #define HELPER_LOAD64 4
 #define HELPER_STORE64 8
+#define HELPER_PT_UPDATE 9
 #define HELPER_TSC 10
+#define HELPER_M2P 11
 
 struct program {
     struct fast_header head;
