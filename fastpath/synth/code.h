@@ -13,10 +13,12 @@ enum item_kind {
     I_OP,   /* node = its operation on a, b, c */
     I_LOAD, /* node = guest memory at a + off */
     I_TSC,
+    I_M2P, /* node = what the machine-to-physical table has for frame a */
     I_STORE,  /* b to guest memory at a + off */
     I_GUARD,  /* PASS unless the comparison has the outcome `sense` */
     I_BRANCH, /* to item `other` when it has; else on */
     I_SET,    /* context field off = a */
+    I_PT,     /* the entry at machine address a, which holds b, becomes c */
     I_DONE,
     I_PASS,
 };
@@ -38,6 +40,7 @@ struct code {
     uint8_t *emitted; /* by node, on the path at hand */
     node_id *trail;   /* what was emitted, to take it back */
     uint32_t nr_trail, trail_room;
+    const struct effect *entry; /* on the path at hand: the update, which comes last */
     uint32_t *use_start, *use; /* positions of the items that use a node, in order */
 };
 

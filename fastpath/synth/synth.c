@@ -124,6 +124,8 @@ static void explain_effects(struct work *w, const struct segment *s, unsigned in
             explain_at(w, e->at, "load  %s", node_text(w, e->value));
         else if (e->kind == E_TSC)
             explain_at(w, e->at, "tsc");
+        else if (e->kind == E_PT)
+            explain_at(w, e->at, "entry [%s] = %s", node_text(w, e->ptr), node_text(w, e->value));
         else
             explain_at(w, e->at, "store [%s].%u = %s", node_text(w, e->place.address),
                        e->place.size, node_text(w, e->value));
@@ -167,6 +169,8 @@ int synth(const struct synth_input *in, struct synth_output *out)
         refuse(w, SYNTH_NO_MEMORY, "graph");
     if (!w->failed && lift(w))
         remove_dead(w);
+    if (!w->failed && w->root)
+        sink_stores(w);
     if (!w->failed && w->root) {
         merge_guards(w, w->root);
         explain_effects(w, w->root, 0);
