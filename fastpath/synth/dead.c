@@ -8,8 +8,8 @@
 
 #include "work.h"
 
-#define MAX_DISTANCES 32  /* pairs of bases kept apart: more cost more than the stores */
-#define MAX_NEW_GUARDS 96 /* those on one distance become one (merge.c) */
+#define MAX_DISTANCES 12  /* pairs of bases kept apart: more cost more than the stores */
+#define MAX_NEW_GUARDS 24 /* those on one distance become one (merge.c) */
 #define MAX_GROUP 32
 
 struct hunt {

@@ -12,7 +12,7 @@
 #define CR2_OFFSET 16 /* of arch.cr2 in struct vcpu_info: the bounce of a page fault leaves it there */
 #define PAGE_FAULT 14
 #define MAX_DISTANCES 6 /* that no guard is on yet: more cost more than loading again */
-#define MAX_BETWEEN 64
+#define MAX_BETWEEN 12
 
 void watch_add(struct work *w, uint64_t address)
 {

@@ -10,7 +10,7 @@
 
 #include "work.h"
 
-#define FEW_STORES 4     /* behind so many a load is no call (fastpath/core/jit_guest.c) */
+#define FEW_STORES 12    /* behind many a load is a call (fastpath/core/jit_guest.c); few: not worth it */
 #define MAX_PENDING 24   /* their values wait in registers and stack slots */
 #define MAX_DISTANCES 64 /* pairs of bases that guards keep apart, of one path */
 
