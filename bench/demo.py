@@ -12,7 +12,7 @@ from guest.machine.options import Parser
 from guest.machine.paths import note
 from guest.machine.request import check_output
 
-from . import document as doc, measure, programs, table
+from . import document as doc, entries as frequent, measure, programs, table
 
 ROWS = ("null_call,null_read,null_write,stat,open_close,select_tcp,sig_install,sig_handle,sig_prot,"
         "fork,sh,pipe,unix")
@@ -28,6 +28,7 @@ i=0; while [ $i -lt 200 ]; do /bin/busybox true; i=$((i + 1)); done
 ENTRIES, DECISIONS = "/run/entries.json", "/run/decisions.json"
 EPILOG = """examples:
   ./radon demo fast
+  ./radon demo entries --top 100 --table results/fast-entries
   ./radon demo fast --top 100 --entries entries.json --decisions decisions.json
 
 Exit: 0 done, 1 a part of it failed, 2 usage.
@@ -38,15 +39,20 @@ class Settings:
     """What bench's machines are made of."""
 
     clock, quick, cpus, cpu, memory, dom0_memory, kernel, timeout = "instr", True, 1, "", 1024, 512, "", 0
+    on = COLUMNS
 
 
 def parser():
     top = Parser(prog="radon demo", epilog=EPILOG,
                  description="Show what Radon does that no other hypervisor does.")
     add = top.add_argument
-    add("what", choices=("fast",), help="fast: handlers made automatically for what runs")
+    add("what", choices=("fast", "entries"),
+        help="fast: handlers made automatically for what runs; "
+             "entries: the most frequent entries of a mixed workload, handled or why not")
     add("--rows", metavar="LIST", default=ROWS, help="rows of ./radon bench --list to show")
-    add("--top", metavar="N", type=int, default=30, help="entries to print; default 30")
+    add("--top", metavar="N", type=int, default=0,
+        help="entries to print; default 30, with `entries` 100")
+    add("--table", metavar="PREFIX", default="", help="entries: write PREFIX.json, .csv and .md")
     add("--cpus", metavar="N", type=int, default=1, help="processors; default 1")
     add("--entries", metavar="FILE", default="", help="write all entries there, as JSON")
     add("--decisions", metavar="FILE", default="", help="write what the daemon decided, as JSON")
@@ -133,12 +139,18 @@ def main(argv):
     for option, path in (("--entries", options.entries), ("--decisions", options.decisions)):
         if path:
             check_output(option, path)
+    options.top = options.top or {"fast": 30, "entries": 100}[options.what]
     if options.top < 1 or options.cpus < 1:
         raise UsageError("--top and --cpus take numbers from 1")
+    if options.table and options.what != "entries":
+        raise UsageError("--table goes with `entries`")
+    frequent.check(options.table)
     programs.ensure()
-    rows = programs.choose_rows(programs.list_rows(), options.rows)
     settings = Settings()
     settings.cpus = options.cpus
+    if options.what == "entries":
+        return frequent.show(settings, options.top, options.table)
+    rows = programs.choose_rows(programs.list_rows(), options.rows)
     with tempfile.TemporaryDirectory(prefix="radon-") as directory:
         specs = {name: measure.make_spec(name, settings, rows) for name in COLUMNS[:2]}
         specs[measure.FAST] = fast_spec(settings, rows, directory)

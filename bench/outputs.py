@@ -9,7 +9,7 @@ from guest.machine.errors import UsageError
 from . import document as doc
 
 
-def _check_place(option, path):
+def check_place(option, path):
     directory = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(directory) or not os.access(directory, os.W_OK):
         raise UsageError("%s %s: no directory that can be written to" % (option, path))
@@ -21,7 +21,7 @@ def check(json_path, csv_path, plot_path):
     """Raises UsageError or RunError for what could not be written at the end."""
     for option, path in (("--json", json_path), ("--csv", csv_path), ("--plot", plot_path)):
         if path and path != "-":
-            _check_place(option, path)
+            check_place(option, path)
     if plot_path:
         plot.check(plot_path)
         if csv_path and os.path.abspath(csv_path) == os.path.abspath(plot.data_path(plot_path)):

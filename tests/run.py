@@ -208,6 +208,7 @@ EXAMPLES = """examples:
   ./radon test build unit             two stages
   ./radon test linux --on xen         do the tests themselves hold on Xen?
   ./radon test linux --match smp
+  ./radon test linux --match endure --long
 """
 
 
@@ -220,6 +221,8 @@ def parser():
                      help="what the stages guest and linux run on (default: radon)")
     top.add_argument("--match", action="append", default=[], metavar="TEXT",
                      help="only tests of the stages machine, bench and linux with TEXT in their name")
+    top.add_argument("--long", action="store_true",
+                     help="tests that have a long form take it (hours: 10^8 entries by fast handlers)")
     return top
 
 
@@ -244,6 +247,8 @@ def main(argv):
         if name not in STAGES:
             top.error("no stage %s: one of %s" % (name, " ".join(STAGES)))
     deps.ensure("build", "run", "test", "xen", "bench", "dom0", "trace")
+    if options.long:
+        os.environ["RADON_TEST_LONG"] = "1"
     tally = Tally()
     for name in options.stages or STAGES:
         run_stage(tally, name, options)

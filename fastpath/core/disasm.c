@@ -7,7 +7,7 @@ static void reg(struct fast_text *out, unsigned int number)
     text_dec(out, number);
 }
 
-static void memory(struct fast_text *out, unsigned int base, int off)
+static void memory(struct fast_text *out, unsigned int base, int64_t off)
 {
     text_char(out, '[');
     reg(out, base);
@@ -20,7 +20,8 @@ static void operand(struct fast_text *out, const struct isa_insn *in)
     unsigned int form = in->row->form;
 
     text_str(out, ", ");
-    if (form == FORM_ALU_REG || form == FORM_BRANCH_REG || form == FORM_STORE_REG)
+    if (form == FORM_ALU_REG || form == FORM_BRANCH_REG || form == FORM_STORE_REG ||
+        form == FORM_GUEST_STORE)
         reg(out, in->src);
     else
         text_dec(out, in->imm);
@@ -52,6 +53,15 @@ void fast_disasm_insn(struct fast_text *out, const struct isa_insn *in)
         reg(out, in->dst);
         text_str(out, ", ");
         memory(out, in->src, in->off);
+        return;
+    case FORM_GUEST_LOAD:
+        reg(out, in->dst);
+        text_str(out, ", ");
+        memory(out, in->src, in->imm);
+        return;
+    case FORM_GUEST_STORE:
+        memory(out, in->dst, in->imm);
+        operand(out, in);
         return;
     case FORM_STORE_IMM:
     case FORM_STORE_REG:

@@ -54,6 +54,18 @@ void emit_reg_mem(struct emit *e, bool wide, unsigned int opcode, unsigned int r
         emit_u32(e, (uint32_t)disp);
 }
 
+void emit_reg_index(struct emit *e, bool wide, unsigned int opcode, unsigned int reg,
+                    unsigned int base, unsigned int index, int32_t disp)
+{
+    emit_byte(e, 0x40u | (wide ? 8u : 0u) | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3);
+    if (opcode > 0xff)
+        emit_byte(e, opcode >> 8);
+    emit_byte(e, opcode & 0xff);
+    emit_byte(e, 0x84u | (reg & 7) << 3);
+    emit_byte(e, (index & 7) << 3 | (base & 7));
+    emit_u32(e, (uint32_t)disp);
+}
+
 void emit_mov(struct emit *e, bool wide, unsigned int to, unsigned int from)
 {
     emit_reg_reg(e, wide, 0x89, from, to);

@@ -31,6 +31,9 @@ void emit_reg_reg(struct emit *e, bool wide, unsigned int opcode, unsigned int r
 /* [base + disp] */
 void emit_reg_mem(struct emit *e, bool wide, unsigned int opcode, unsigned int reg,
                   unsigned int base, int32_t disp);
+/* [base + index + disp]; the index is not rsp. */
+void emit_reg_index(struct emit *e, bool wide, unsigned int opcode, unsigned int reg,
+                    unsigned int base, unsigned int index, int32_t disp);
 void emit_mov(struct emit *e, bool wide, unsigned int to, unsigned int from);
 void emit_mov_imm(struct emit *e, unsigned int to, uint64_t value);
 /* add, or, and, sub, xor, cmp by the digit of opcode 0x81. */

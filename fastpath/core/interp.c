@@ -60,6 +60,35 @@ static void call(struct machine *m, const struct isa_insn *in)
         m->reg[i] = UNWRITTEN;
 }
 
+static bool half_ok(const struct isa_row *row, uint64_t base)
+{
+    return row->off == ISA_KERNEL ? base >= FAST_GUARD
+           : row->off == ISA_USER ? base < FAST_USER_END
+                                  : true;
+}
+
+/*
+ * A load or store of guest memory: as the helper, but for the registers.  A base in the other half
+ * becomes what no address is: a load stops at once, a store is found impossible at the end.
+ */
+static void guest_access(struct machine *m, const struct isa_insn *in)
+{
+    bool loads = in->row->form == FORM_GUEST_LOAD;
+    uint64_t *base = &m->reg[loads ? in->src : in->dst], value;
+
+    if (!half_ok(in->row, *base)) {
+        *base = FAST_NO_ADDRESS;
+        if (loads) {
+            m->run->stop = FAST_STOP_LOAD;
+            return;
+        }
+    }
+    value = m->run->helpers[isa_guest_helper(in->row)](m->run, *base + (uint64_t)in->imm,
+                                                       loads ? 0 : m->reg[in->src], 0);
+    if (loads)
+        m->reg[in->dst] = value;
+}
+
 static bool branch_taken(const struct machine *m, const struct isa_insn *in)
 {
     uint64_t b = in->row->form == FORM_BRANCH_REG ? m->reg[in->src] : (uint64_t)in->imm;
@@ -76,6 +105,10 @@ static void step(struct machine *m, const struct isa_insn *in)
     case FORM_STORE_IMM:
     case FORM_STORE_REG:
         store(m, in);
+        break;
+    case FORM_GUEST_LOAD:
+    case FORM_GUEST_STORE:
+        guest_access(m, in);
         break;
     case FORM_CALL:
         call(m, in);

@@ -42,6 +42,8 @@ static const uint8_t operands[] = {
     [FORM_LOAD] = USES_DST | USES_SRC | USES_OFF,
     [FORM_STORE_IMM] = USES_DST | USES_OFF | USES_IMM,
     [FORM_STORE_REG] = USES_DST | USES_SRC | USES_OFF,
+    [FORM_GUEST_LOAD] = USES_DST | USES_SRC | USES_IMM,
+    [FORM_GUEST_STORE] = USES_DST | USES_SRC | USES_IMM,
     [FORM_REFUSED] = 0,
 };
 
@@ -49,7 +51,7 @@ static const struct isa_row *find_row(const struct fast_insn *at)
 {
     const struct isa_row *row = &rows[at->code];
 
-    if (at->off == 0 || (row->form != FORM_ALU_IMM && row->form != FORM_ALU_REG))
+    if (at->off == 0 || (row->form != FORM_ALU_IMM && row->form != FORM_ALU_REG && !isa_is_guest(row)))
         return row;
     for (unsigned int i = 0; i < NR_VARIANTS; i++)
         if (variants[i].code == at->code && variants[i].off == at->off)
@@ -72,6 +74,8 @@ static enum fast_refusal_id check_fields(const struct fast_insn *at, const struc
         return FAST_BAD_REGISTER;
     if (in->row->form == FORM_SWAP && at->imm != 16 && at->imm != 32 && at->imm != 64)
         return FAST_BAD_SWAP;
+    if (isa_is_guest(in->row) && in->row->off == ISA_USER && at->imm < 0)
+        return FAST_BAD_DISTANCE;
     return FAST_OK;
 }
 

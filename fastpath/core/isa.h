@@ -49,6 +49,8 @@ enum isa_op {
     OP_LOAD,
     OP_LOADS,
     OP_STORE,
+    OP_GLOAD,
+    OP_GSTORE,
     OP_ATOMIC,
     OP_PACKET,
 };
@@ -70,6 +72,8 @@ enum isa_form {
     FORM_LOAD,       /* ldxw r1, [r2+8] */
     FORM_STORE_IMM,  /* stw [r1+8], 5 */
     FORM_STORE_REG,  /* stxw [r1+8], r2 */
+    FORM_GUEST_LOAD,  /* kldxw r1, [r2+8] */
+    FORM_GUEST_STORE, /* kstxw [r1+8], r2 */
     FORM_REFUSED,
 };
 
@@ -82,6 +86,9 @@ struct isa_row {
     uint8_t off;   /* a variant's value in the offset field */
 };
 
+/* Where the base of a guest access must point: row->off. */
+enum isa_half { ISA_ANY, ISA_KERNEL, ISA_USER };
+
 #define ISA_REGS 11u
 #define ISA_FRAME 10u
 
@@ -91,7 +98,7 @@ struct isa_insn {
     uint8_t dst, src;
     uint8_t length; /* in units of struct fast_insn: 2 for lddw, else 1 */
     int16_t off;
-    int64_t imm;  /* sign-extended; the whole constant for lddw */
+    int64_t imm;  /* sign-extended; the whole constant for lddw; the distance of a guest access */
     int32_t jump; /* FORM_JUMP*, FORM_BRANCH*: to the instruction at index + 1 + jump */
 };
 
@@ -119,6 +126,18 @@ const struct isa_row *isa_row_number(unsigned int n);
 static inline bool isa_is_jump(const struct isa_row *row)
 {
     return row->form >= FORM_JUMP && row->form <= FORM_BRANCH_REG;
+}
+
+static inline bool isa_is_guest(const struct isa_row *row)
+{
+    return row->form == FORM_GUEST_LOAD || row->form == FORM_GUEST_STORE;
+}
+
+/* The helper of helpers.def that a guest access is short for. */
+static inline int64_t isa_guest_helper(const struct isa_row *row)
+{
+    return (row->form == FORM_GUEST_LOAD ? FAST_HELPER_load8 : FAST_HELPER_store8) +
+           __builtin_ctz(row->width);
 }
 
 static inline bool isa_is_branch(const struct isa_row *row)

@@ -2,20 +2,20 @@
 /* Helpers inlined, where guest addresses can be used as they are. */
 #include "jit_int.h"
 
-_Static_assert(offsetof(struct fast_run, nr_staged) == offsetof(struct fast_run, stop) + 4,
-               "cleared together by hv/x86/fast_entry.S");
 _Static_assert(sizeof(struct fast_staged) == 32, "an index is shifted by 5");
 
 static unsigned int load_size(int64_t helper)
 {
     return helper >= FAST_HELPER_load8 && helper <= FAST_HELPER_load64
-               ? 1u << (helper - FAST_HELPER_load8) : 0;
+               ? 1u << (helper - FAST_HELPER_load8)
+               : 0;
 }
 
 static unsigned int store_size(int64_t helper)
 {
     return helper >= FAST_HELPER_store8 && helper <= FAST_HELPER_store64
-               ? 1u << (helper - FAST_HELPER_store8) : 0;
+               ? 1u << (helper - FAST_HELPER_store8)
+               : 0;
 }
 
 bool jit_inlines(const struct jit *j, const struct isa_insn *in)
@@ -27,49 +27,72 @@ bool jit_inlines(const struct jit *j, const struct isa_insn *in)
 /* ------------------------------------------------------------------ loads */
 
 /*
- * A register's value is looked at once: outside the guard it may be used with any displacement.  What
- * is inside becomes an address that faults, without a branch.
+ * A register's value is looked at once: outside the guard it may be used with any displacement.
+ * What is inside, or in the other half, becomes an address that faults, without a branch.  Signed,
+ * everything below the guard is not the guest's or not canonical, but for the lower half, which is
+ * positive.
  */
-static void check_base(struct jit *j, unsigned int reg)
+void jit_check_base(struct jit *j, unsigned int reg, enum isa_half half)
 {
+    static const uint16_t move_if[] = { [ISA_ANY] = 0x0f4c /* less */,
+                                        [ISA_KERNEL] = 0x0f42 /* below */,
+                                        [ISA_USER] = 0x0f43 /* not below */ };
     struct emit *e = &j->e;
+    int32_t limit = half == ISA_USER ? offsetof(struct fast_run, user_end)
+                                     : offsetof(struct fast_run, guard);
 
-    if (j->checked & 1u << reg)
+    if (j->checked[half] & 1u << reg)
         return;
-    emit_reg_mem(e, true, 0x3b, j->map[reg], R12, offsetof(struct fast_run, guard));
-    emit_reg_mem(e, true, 0x0f4c, j->map[reg], R12, offsetof(struct fast_run, no_address));
-    j->checked |= (uint16_t)(1u << reg);
+    emit_reg_mem(e, true, 0x3b, j->map[reg], j->run, limit);
+    emit_reg_mem(e, true, move_if[half], j->map[reg], j->run,
+                 offsetof(struct fast_run, no_address));
+    j->checked[half] |= (uint16_t)(1u << reg);
+    j->checked[ISA_ANY] |= (uint16_t)(1u << reg);
+}
+
+static void load_plain(struct jit *j, unsigned int size, unsigned int dst, unsigned int base,
+                       int32_t disp)
+{
+    static const uint16_t opcode[] = { [1] = 0x0fb6, [2] = 0x0fb7, [4] = 0x8b, [8] = 0x8b };
+
+    emit_reg_mem(&j->e, size == 8, opcode[size], dst, base, disp);
 }
 
 static void load_from(struct jit *j, unsigned int size, unsigned int reg, int32_t disp)
 {
-    static const uint16_t opcode[] = { [1] = 0x0fb6, [2] = 0x0fb7, [4] = 0x8b, [8] = 0x8b };
-
-    check_base(j, reg);
-    emit_reg_mem(&j->e, size == 8, opcode[size], j->map[0], j->map[reg], disp);
+    jit_check_base(j, reg, ISA_ANY);
+    load_plain(j, size, j->map[0], j->map[reg], disp);
 }
 
 #define MAX_COMPARED 4u /* stores before a load; behind more of them it is a call */
 
 /*
- * A load must see what the run has staged: one near a staged store is the helper's.  The address is in
- * r1.  Places of the list that this path has not filled hold anything; the helper finds out.
+ * A load must see what the run has staged: one near a staged store is the helper's.  Places of the
+ * list that this path has not filled hold anything; the helper finds out.
  */
+static void compare_with_stores(struct jit *j, unsigned int base, int32_t disp,
+                                uint32_t near[MAX_COMPARED])
+{
+    struct emit *e = &j->e;
+
+    for (uint32_t i = 0; i < j->stores; i++) {
+        emit_reg_mem(e, true, 0x8d, R11, base, disp + 7);
+        emit_reg_mem(e, true, 0x2b, R11, j->run,
+                     (int32_t)(offsetof(struct fast_run, staged) + i * sizeof(struct fast_staged) +
+                               offsetof(struct fast_staged, address)));
+        emit_alu_imm(e, true, 7, R11, 15);
+        near[i] = emit_short_jump(e, 0x72);
+    }
+}
+
+/* The address is in r1. */
 static void load_behind_stores(struct jit *j, const struct isa_insn *in, unsigned int size)
 {
     struct emit *e = &j->e;
     uint32_t near[MAX_COMPARED], done;
 
-    for (uint32_t i = 0; i < j->stores; i++) {
-        emit_mov(e, true, R11, j->map[1]);
-        emit_reg_mem(e, true, 0x2b, R11, R12,
-                     (int32_t)(offsetof(struct fast_run, staged) + i * sizeof(struct fast_staged) +
-                               offsetof(struct fast_staged, address)));
-        emit_alu_imm(e, true, 0, R11, 7);
-        emit_alu_imm(e, true, 7, R11, 15);
-        near[i] = emit_short_jump(e, 0x72);
-    }
-    j->checked &= (uint16_t)~2u;
+    compare_with_stores(j, j->map[1], 0, near);
+    j->checked[ISA_ANY] &= (uint16_t)~2u;
     load_from(j, size, 1, 0);
     done = emit_short_jump(e, 0xeb);
     for (uint32_t i = 0; i < j->stores; i++)
@@ -79,17 +102,17 @@ static void load_behind_stores(struct jit *j, const struct isa_insn *in, unsigne
 }
 
 /* r1 = another register, perhaps plus a number: how many slots of the program that takes. */
-static unsigned int take_base(const struct jit *j, const struct fast_program *program,
-                              unsigned int i, unsigned int *reg, int32_t *disp)
+static unsigned int take_base(const struct jit *j, unsigned int i, unsigned int *reg, int32_t *disp)
 {
+    const struct fast_program *program = j->program;
     unsigned int n = program->head.insns;
     struct isa_insn in;
 
     *reg = 1;
     *disp = 0;
     if (isa_decode(&program->insns[i], n - i, &in) != FAST_OK || in.row->op != OP_MOV ||
-        in.row->form != FORM_ALU_REG || in.row->width != 64 || in.dst != 1 ||
-        in.src >= ISA_FRAME || i + 1 >= n || jit_is_target(j, i + 1))
+        in.row->form != FORM_ALU_REG || in.row->width != 64 || in.dst != 1 || in.src >= ISA_FRAME ||
+        i + 1 >= n || jit_is_target(j, i + 1))
         return 0;
     *reg = in.src;
     if (isa_decode(&program->insns[i + 1], n - i - 1, &in) != FAST_OK || in.row->op != OP_ADD ||
@@ -100,22 +123,22 @@ static unsigned int take_base(const struct jit *j, const struct fast_program *pr
     return 2;
 }
 
-unsigned int jit_load(struct jit *j, const struct fast_program *program, unsigned int i)
+unsigned int jit_load(struct jit *j, unsigned int i)
 {
+    const struct fast_program *program = j->program;
     unsigned int n = program->head.insns, reg, slots, size;
     struct isa_insn in;
     int32_t disp;
 
-    if (!j->space->guest_memory)
+    if (!j->space->guest_memory || j->space->lean)
         return 0;
-    slots = take_base(j, program, i, &reg, &disp);
+    slots = take_base(j, i, &reg, &disp);
     if (isa_decode(&program->insns[i + slots], n - i - slots, &in) != FAST_OK ||
         in.row->form != FORM_CALL)
         return 0;
     size = load_size(in.imm);
     if (!size)
         return 0;
-    j->space->offset[i + slots] = j->e.used;
     if (!j->stores) {
         load_from(j, size, reg, disp);
     } else {
@@ -126,8 +149,20 @@ unsigned int jit_load(struct jit *j, const struct fast_program *program, unsigne
         else
             jit_call(j, &in);
     }
-    jit_note(j, &in);
     return slots + in.length;
+}
+
+static void forget(struct jit *j, uint16_t regs)
+{
+    for (unsigned int half = 0; half < 3; half++)
+        j->checked[half] &= (uint16_t)~regs;
+}
+
+static void note_copy(struct jit *j, const struct isa_insn *in)
+{
+    for (unsigned int half = 0; half < 3; half++)
+        if (j->checked[half] & 1u << in->src)
+            j->checked[half] |= (uint16_t)(1u << in->dst);
 }
 
 void jit_note(struct jit *j, const struct isa_insn *in)
@@ -138,7 +173,10 @@ void jit_note(struct jit *j, const struct isa_insn *in)
     case FORM_CALL:
         helper = fast_helper_find(in->imm);
         j->stores += helper && (helper->flags & HELPER_STAGES);
-        j->checked &= (uint16_t)~0x3fu; /* r0 to r5 are lost */
+        forget(j, 0x3f); /* r0 to r5 are lost */
+        break;
+    case FORM_GUEST_STORE:
+        j->stores++;
         break;
     case FORM_JUMP:
     case FORM_JUMP_IMM:
@@ -149,34 +187,171 @@ void jit_note(struct jit *j, const struct isa_insn *in)
     case FORM_STORE_REG:
         break;
     default:
-        j->checked &= (uint16_t)~(1u << in->dst);
+        forget(j, (uint16_t)(1u << in->dst));
+        if (in->row->op == OP_MOV && in->row->form == FORM_ALU_REG && in->row->width == 64)
+            note_copy(j, in);
+        if (jit_is_gs(j, in)) { /* one that the hypervisor has looked at, or that faults */
+            j->checked[ISA_ANY] |= (uint16_t)(1u << in->dst);
+            j->checked[ISA_KERNEL] |= (uint16_t)(1u << in->dst);
+        }
         break;
     }
 }
 
 /* ------------------------------------------------------------------ stores and the time stamp */
 
-/* The next staged effect: `size` bytes of r2 to r1. The verifier has counted that there is room. */
-static void store(struct jit *j, unsigned int size)
+static int32_t staged_field(const struct jit *j, unsigned int place, size_t field)
 {
-    const int32_t at = offsetof(struct fast_run, staged);
-    struct emit *e = &j->e;
-    unsigned int place = R11, value = j->map[2];
+    return (int32_t)(offsetof(struct fast_run, staged) + field +
+                     (place == R11 ? 0 : j->stores * sizeof(struct fast_staged)));
+}
 
-    emit_reg_mem(e, false, 0x8b, place, R12, offsetof(struct fast_run, nr_staged));
-    emit_reg_reg(e, false, 0xc1, 4, place);
-    emit_byte(e, 5);
-    emit_reg_reg(e, true, 0x01, R12, place);
-    emit_reg_mem(e, true, 0x89, j->map[1], place, at + (int32_t)offsetof(struct fast_staged, address));
-    if (size == 4)
-        emit_mov(e, false, value, value);
-    else if (size < 4)
-        emit_reg_reg(e, false, size == 1 ? 0x0fb6 : 0x0fb7, value, value);
-    emit_reg_mem(e, true, 0x89, value, place, at + (int32_t)offsetof(struct fast_staged, value));
-    emit_reg_mem(e, true, 0xc7, 0, place, at + (int32_t)offsetof(struct fast_staged, size));
+/*
+ * The next staged effect: `size` bytes of a register to another's address and more.  The verifier
+ * has counted that there is room.  Lean code knows the place in the list; elsewhere it is counted
+ * as the code runs.
+ */
+static void stage(struct jit *j, unsigned int size, unsigned int base_reg, int32_t disp,
+                  unsigned int value_reg, enum isa_half half)
+{
+    unsigned int place = j->space->lean ? j->run : R11, base = j->map[base_reg],
+                 value = j->map[value_reg];
+    struct emit *e = &j->e;
+
+    if (half != ISA_ANY)
+        jit_check_base(j, base_reg, half);
+    if (place == R11) {
+        emit_reg_mem(e, false, 0x8b, place, j->run, offsetof(struct fast_run, nr_staged));
+        emit_reg_reg(e, false, 0xc1, 4, place);
+        emit_byte(e, 5);
+        emit_reg_reg(e, true, 0x01, j->run, place);
+    }
+    emit_reg_mem(e, true, 0x89, base, place,
+                 staged_field(j, place, offsetof(struct fast_staged, address)));
+    if (disp) {
+        emit_reg_mem(e, true, 0x81, 0, place,
+                     staged_field(j, place, offsetof(struct fast_staged, address)));
+        emit_u32(e, (uint32_t)disp);
+    }
+    if (size < 8 && place == R11) { /* fast_call_lean() does it for lean code */
+        unsigned int scratch = R10;
+
+        emit_reg_reg(e, false, size == 4 ? 0x8b : size == 1 ? 0x0fb6 : 0x0fb7, scratch, value);
+        value = scratch;
+    }
+    emit_reg_mem(e, true, 0x89, value, place,
+                 staged_field(j, place, offsetof(struct fast_staged, value)));
+    emit_reg_mem(e, true, 0xc7, 0, place,
+                 staged_field(j, place, offsetof(struct fast_staged, size)));
     emit_u32(e, size);
-    emit_reg_mem(e, false, 0xff, 0, R12, offsetof(struct fast_run, nr_staged));
-    emit_reg_reg(e, false, 0x31, j->map[0], j->map[0]);
+    if (place == R11)
+        emit_reg_mem(e, false, 0xff, 0, j->run, offsetof(struct fast_run, nr_staged));
+}
+
+/* ------------------------------------------------------------------ guest accesses (isa.def) */
+
+/* The helper, with every register kept but the one that is loaded. */
+static void guest_call(struct jit *j, const struct isa_insn *in)
+{
+    bool loads = in->row->form == FORM_GUEST_LOAD;
+    unsigned int base = j->map[loads ? in->src : in->dst];
+    struct emit *e = &j->e;
+
+    for (unsigned int i = 0; i < ISA_FRAME; i++)
+        if (j->map[i] < R12 && j->map[i] != RBX)
+            emit_push(e, j->map[i]); /* six, whatever the map: the stack stays aligned */
+    emit_mov(e, true, R10, loads ? base : j->map[in->src]);
+    emit_reg_mem(e, true, 0x8d, RSI, base, (int32_t)in->imm);
+    emit_mov(e, true, RDX, R10);
+    emit_mov(e, true, RDI, j->run);
+    emit_reg_mem(e, true, 0x8b, R11, j->run, offsetof(struct fast_run, helpers));
+    emit_reg_mem(e, false, 0xff, 2, R11, 8 * (int32_t)isa_guest_helper(in->row));
+    emit_mov(e, true, R11, RAX);
+    for (unsigned int i = ISA_FRAME; i-- > 0;)
+        if (j->map[i] < R12 && j->map[i] != RBX)
+            emit_pop(e, j->map[i]);
+    emit_reg_mem(e, false, 0x83, 7, j->run, offsetof(struct fast_run, stop));
+    emit_byte(e, 0);
+    emit_jump(e, 0x0f85, j->space->stopped);
+    if (loads)
+        emit_mov(e, true, j->map[in->dst], R11);
+}
+
+/* Where there is no guest memory but by calls: the half by a comparison. */
+static void check_half(struct jit *j, const struct isa_insn *in)
+{
+    bool loads = in->row->form == FORM_GUEST_LOAD;
+    unsigned int base = j->map[loads ? in->src : in->dst];
+    struct emit *e = &j->e;
+    uint32_t good;
+
+    if (in->row->off == ISA_ANY)
+        return;
+    emit_reg_mem(e, true, 0x3b, base, j->run,
+                 in->row->off == ISA_USER ? offsetof(struct fast_run, user_end)
+                                          : offsetof(struct fast_run, guard));
+    good = emit_short_jump(e, in->row->off == ISA_USER ? 0x72 : 0x73);
+    emit_reg_mem(e, true, 0x8b, base, j->run, offsetof(struct fast_run, no_address));
+    if (loads) {
+        emit_reg_mem(e, false, 0xc7, 0, j->run, offsetof(struct fast_run, stop));
+        emit_u32(e, FAST_STOP_LOAD);
+        emit_jump(e, 0xe9, j->space->stopped);
+    }
+    emit_land(e, good);
+}
+
+static void guest_load(struct jit *j, const struct isa_insn *in)
+{
+    unsigned int size = in->row->width, base = j->map[in->src], dst = j->map[in->dst];
+    uint32_t near[MAX_COMPARED], done;
+    struct emit *e = &j->e;
+
+    jit_check_base(j, in->src, (enum isa_half)in->row->off);
+    if (!j->stores) {
+        load_plain(j, size, dst, base, (int32_t)in->imm);
+        return;
+    }
+    if (j->stores > MAX_COMPARED) {
+        if (j->space->lean) {
+            emit_reg_mem(e, true, 0x8d, R11, base, (int32_t)in->imm);
+            jit_lean_slow_load(j, size, dst);
+        } else {
+            guest_call(j, in);
+        }
+        return;
+    }
+    compare_with_stores(j, base, (int32_t)in->imm, near);
+    load_plain(j, size, dst, base, (int32_t)in->imm);
+    done = emit_short_jump(e, 0xeb);
+    for (uint32_t i = 0; i < j->stores; i++)
+        emit_land(e, near[i]);
+    if (j->space->lean) {
+        emit_reg_mem(e, true, 0x8d, R11, base, (int32_t)in->imm);
+        jit_lean_slow_load(j, size, dst);
+    } else {
+        guest_call(j, in);
+    }
+    emit_land(e, done);
+}
+
+void jit_guest_access(struct jit *j, const struct isa_insn *in)
+{
+    if (!j->space->guest_memory) {
+        check_half(j, in);
+        guest_call(j, in);
+    } else if (in->row->form == FORM_GUEST_STORE) {
+        stage(j, in->row->width, in->dst, (int32_t)in->imm, in->src, (enum isa_half)in->row->off);
+    } else {
+        guest_load(j, in);
+    }
+}
+
+unsigned int jit_guest(struct jit *j, unsigned int i, const struct isa_insn *in)
+{
+    if (j->space->guest_memory && in->row->form == FORM_GUEST_LOAD && jit_compare(j, i, in))
+        return 2;
+    jit_guest_access(j, in);
+    return 1;
 }
 
 /* rdtsc has its result in edx:eax: r0 is rax, and r2, lost by any call, is rdx. */
@@ -193,8 +368,10 @@ static void tsc(struct jit *j)
 
 void jit_inline(struct jit *j, const struct isa_insn *in)
 {
-    if (store_size(in->imm))
-        store(j, store_size(in->imm));
-    else
+    if (store_size(in->imm)) {
+        stage(j, store_size(in->imm), 1, 0, 2, ISA_ANY);
+        emit_reg_reg(&j->e, false, 0x31, j->map[0], j->map[0]);
+    } else {
         tsc(j);
+    }
 }

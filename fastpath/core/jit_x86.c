@@ -11,11 +11,12 @@ static bool callee_saved(unsigned int reg)
 }
 
 /*
- * The callee-saved registers to keep: r12 always, the others where the program uses them; whether it
- * has a stack, and whether anything is called.
+ * The callee-saved registers to keep: r12 always, the others where the program uses them; whether
+ * it has a stack, and whether anything is called.
  */
-static void choose_kept(struct jit *j, const struct fast_program *program)
+static void choose_kept(struct jit *j)
 {
+    const struct fast_program *program = j->program;
     uint32_t used = 1u << R12;
     uint32_t stores = 0;
 
@@ -27,14 +28,15 @@ static void choose_kept(struct jit *j, const struct fast_program *program)
 
         used |= 1u << j->map[dst < ISA_REGS ? dst : 0] | 1u << j->map[src < ISA_REGS ? src : 0];
         if (isa_decode(&program->insns[i], program->head.insns - i, &in) == FAST_OK &&
-            in.row->form == FORM_CALL) {
+            (in.row->form == FORM_CALL || isa_is_guest(in.row))) {
             /* A load behind a store may have to be a call after all. */
-            j->calls |= stores || !jit_inlines(j, &in);
+            j->calls |= stores || (in.row->form == FORM_CALL && !jit_inlines(j, &in));
             jit_note(j, &in);
             stores = j->stores;
         }
     }
-    j->stores = j->checked = 0;
+    j->stores = 0;
+    memset(j->checked, 0, sizeof(j->checked));
     j->frame |= (used & 1u << RBP) != 0;
     used |= j->frame ? 1u << RBP : 0;
     j->keep = 0;
@@ -43,8 +45,8 @@ static void choose_kept(struct jit *j, const struct fast_program *program)
 }
 
 /*
- * The stack pointer is a multiple of 16 where helpers are called, and so is the frame pointer: at the
- * entry it is 8 more than one, and each register pushed takes 8.
+ * The stack pointer is a multiple of 16 where helpers are called, and so is the frame pointer: at
+ * the entry it is 8 more than one, and each register pushed takes 8.
  */
 static int padding(const struct jit *j)
 {
@@ -181,13 +183,33 @@ static void store(struct jit *j, const struct isa_insn *in)
         emit_byte(e, (uint64_t)in->imm >> (8 * i) & 0xff);
 }
 
-static void branch(struct jit *j, const struct isa_insn *in, uint32_t target)
+void jit_memory(struct jit *j, const struct isa_insn *in)
+{
+    if (in->row->form == FORM_LOAD)
+        load(j, in);
+    else
+        store(j, in);
+}
+
+unsigned int jit_condition(unsigned int op)
 {
     static const uint8_t condition[] = {
         [OP_JEQ] = 0x4,  [OP_JNE] = 0x5,  [OP_JGT] = 0x7,  [OP_JGE] = 0x3,
         [OP_JLT] = 0x2,  [OP_JLE] = 0x6,  [OP_JSET] = 0x5, [OP_JSGT] = 0xf,
         [OP_JSGE] = 0xd, [OP_JSLT] = 0xc, [OP_JSLE] = 0xe,
     };
+
+    return 0x0f80u | condition[op];
+}
+
+void jit_jump(struct jit *j, unsigned int condition, uint32_t to)
+{
+    /* While sizes are counted targets ahead are not known yet; jumps have one size. */
+    emit_jump(&j->e, condition ? condition : 0xe9, j->space->offset[to]);
+}
+
+static void branch(struct jit *j, const struct isa_insn *in, uint32_t to)
+{
     bool wide = in->row->width == 64;
     bool test = in->row->op == OP_JSET;
     unsigned int dst = j->map[in->dst];
@@ -200,18 +222,17 @@ static void branch(struct jit *j, const struct isa_insn *in, uint32_t target)
     } else {
         emit_alu_imm(&j->e, wide, 7, dst, (int32_t)in->imm);
     }
-    emit_jump(&j->e, 0x0f80u | condition[in->row->op], target);
+    jit_jump(j, jit_condition(in->row->op), to);
 }
 
 static void one(struct jit *j, const struct isa_insn *in, unsigned int next, bool last)
 {
-    /* While sizes are counted targets ahead are not known yet; jumps have one size. */
-    uint32_t target = isa_is_jump(in->row) ? j->space->offset[(int32_t)next + in->jump] : 0;
+    uint32_t target = isa_is_jump(in->row) ? (uint32_t)((int32_t)next + in->jump) : 0;
 
     switch (in->row->form) {
     case FORM_JUMP:
     case FORM_JUMP_IMM:
-        emit_jump(&j->e, 0xe9, target);
+        jit_jump(j, 0, target);
         break;
     case FORM_BRANCH_IMM:
     case FORM_BRANCH_REG:
@@ -230,11 +251,9 @@ static void one(struct jit *j, const struct isa_insn *in, unsigned int next, boo
         emit_mov_imm(&j->e, j->map[in->dst], (uint64_t)in->imm);
         break;
     case FORM_LOAD:
-        load(j, in);
-        break;
     case FORM_STORE_IMM:
     case FORM_STORE_REG:
-        store(j, in);
+        jit_memory(j, in);
         break;
     default:
         jit_alu(j, in);
@@ -242,65 +261,83 @@ static void one(struct jit *j, const struct isa_insn *in, unsigned int next, boo
     }
 }
 
-static void translate(struct jit *j, const struct fast_program *program)
+/* Everything from instruction i on that is made at once: slots of the program. */
+static unsigned int next_piece(struct jit *j, unsigned int i, const struct isa_insn *in)
 {
-    unsigned int n = program->head.insns;
+    unsigned int slots = jit_load(j, i);
+
+    if (!slots && j->space->lean)
+        slots = jit_lean(j, i, in);
+    if (!slots && isa_is_guest(in->row))
+        slots = jit_guest(j, i, in);
+    if (!slots)
+        slots = jit_rotate(j, i, in);
+    if (!slots)
+        slots = jit_lea(j, i, in);
+    if (!slots) {
+        one(j, in, i + 1, i + in->length == j->program->head.insns);
+        slots = in->length;
+    }
+    return slots;
+}
+
+static bool body(struct jit *j)
+{
+    unsigned int n = j->program->head.insns, slots;
     struct isa_insn in;
 
+    for (unsigned int i = 0; i < n; i += slots) {
+        if (jit_is_target(j, i))
+            memset(j->checked, 0, sizeof(j->checked));
+        j->space->offset[i] = j->e.used;
+        if (j->space->lean)
+            j->stores = j->space->point[i].stores;
+        if (isa_decode(&j->program->insns[i], n - i, &in) != FAST_OK ||
+            (isa_is_jump(in.row) && (in.jump < 0 || (int64_t)i + 1 + in.jump >= (int64_t)n)))
+            return false;
+        slots = next_piece(j, i, &in);
+        for (unsigned int k = i; k < i + slots; k += in.length) {
+            if (k > i)
+                j->space->offset[k] = j->e.used;
+            isa_decode(&j->program->insns[k], n - k, &in);
+            jit_note(j, &in);
+        }
+    }
+    return true;
+}
+
+static void translate(struct jit *j)
+{
     for (unsigned int i = 0; i < ISA_FRAME; i++)
         j->map[i] = pool[(i + j->space->shuffle) % ISA_FRAME];
     j->map[ISA_FRAME] = RBP;
-
-    choose_kept(j, program);
-    enter(j);
-    for (unsigned int i = 0; i < n; i += in.length) {
-        unsigned int slots;
-
-        if (jit_is_target(j, i))
-            j->checked = 0;
-        j->space->offset[i] = j->e.used;
-        slots = jit_load(j, program, i);
-        if (slots) {
-            in.length = (uint8_t)slots;
-            continue;
-        }
-        if (isa_decode(&program->insns[i], n - i, &in) != FAST_OK ||
-            (isa_is_jump(in.row) && (int64_t)i + 1 + in.jump >= (int64_t)n) ||
-            (isa_is_jump(in.row) && in.jump < 0)) {
+    j->run = R12;
+    if (j->space->lean) {
+        if (!jit_lean_plan(j)) {
             j->e.failed = true;
             return;
         }
-        one(j, &in, i + 1, i + in.length == n);
-        jit_note(j, &in);
+        jit_lean_enter(j);
+    } else {
+        choose_kept(j);
+        enter(j);
     }
-    leave(j);
-}
-
-/* Where jumps go to: what is known of registers ends there. */
-static void note_targets(struct jit_space *space, const struct fast_program *program)
-{
-    unsigned int n = program->head.insns;
-    struct isa_insn in;
-
-    for (unsigned int i = 0; i < n; i += in.length) {
-        if (isa_decode(&program->insns[i], n - i, &in) != FAST_OK)
-            return; /* translate() says so */
-        if (isa_is_jump(in.row) && in.jump >= 0 && (int64_t)i + 1 + in.jump < (int64_t)n) {
-            unsigned int to = i + 1 + (unsigned int)in.jump;
-
-            space->target[to / 8] |= (uint8_t)(1u << to % 8);
-        }
-    }
+    if (!body(j))
+        j->e.failed = true;
+    else if (j->space->lean)
+        jit_lean_leave(j);
+    else
+        leave(j);
 }
 
 static uint32_t size_of(const struct fast_program *program, struct jit_space *space)
 {
-    struct jit j = { .space = space };
+    struct jit j = { .space = space, .program = program };
 
     if (program->head.insns == 0 || program->head.insns > FAST_MAX_INSNS)
         return 0;
-    note_targets(space, program);
-    translate(&j, program);
+    jit_flow(space, program);
+    translate(&j);
     return j.e.failed ? 0 : j.e.used;
 }
 
@@ -319,11 +356,19 @@ uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_spac
     return size_of(program, space);
 }
 
+uint32_t fast_jit_size_lean(const struct fast_program *program, struct jit_space *space, uint64_t tag)
+{
+    memset(space, 0, sizeof(*space));
+    space->tag = tag;
+    space->guest_memory = space->lean = true;
+    return size_of(program, space);
+}
+
 bool fast_jit_emit(const struct fast_program *program, struct jit_space *space, void *buffer,
                    uint32_t size)
 {
-    struct jit j = { .e = { buffer, size, 0, false }, .space = space };
+    struct jit j = { .e = { buffer, size, 0, false }, .space = space, .program = program };
 
-    translate(&j, program);
+    translate(&j);
     return !j.e.failed && j.e.used == size;
 }

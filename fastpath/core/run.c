@@ -9,8 +9,8 @@ static uint64_t overlay(const struct fast_run *run, uint64_t address, unsigned i
         const struct fast_staged *s = &run->staged[i];
 
         /* Distance as an unsigned number: also right where an address wraps around. */
-        if (s->address - address + 7 > 14)
-            continue; /* most are nowhere near */
+        if (address - s->address + size - 1 >= (uint64_t)s->size + size - 1)
+            continue;
         for (unsigned int b = 0; b < s->size; b++) {
             uint64_t at = s->address + b - address;
 
@@ -116,6 +116,7 @@ void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast
     run->world = world;
     run->no_address = FAST_NO_ADDRESS;
     run->guard = FAST_GUARD;
+    run->user_end = FAST_USER_END;
 }
 
 bool fast_prove(struct fast_run *run)
@@ -159,7 +160,7 @@ const char *fast_stop_name(enum fast_stop stop)
     static const char *const names[FAST_NR_STOPS] = {
         [FAST_STOP_NONE] = "none",     [FAST_STOP_LOAD] = "load", [FAST_STOP_STORE] = "store",
         [FAST_STOP_PT] = "pt",         [FAST_STOP_FULL] = "full", [FAST_STOP_BUDGET] = "budget",
-        [FAST_STOP_ESCAPE] = "escape",
+        [FAST_STOP_ESCAPE] = "escape", [FAST_STOP_UNTAKEN] = "untaken",
     };
     return (unsigned int)stop < FAST_NR_STOPS ? names[stop] : "unknown";
 }

@@ -17,6 +17,7 @@ enum fast_stop {
     FAST_STOP_PT,     /* a staged page-table update was refused */
     FAST_STOP_FULL,   /* more staged effects than there is room (the verifier excludes it) */
     FAST_STOP_BUDGET, /* the interpreter's budget is used up */
+    FAST_STOP_UNTAKEN, /* lean code: DONE, but what it staged is still to be proved and taken */
     FAST_STOP_ESCAPE, /* the interpreter was asked for what the verifier should have refused: a bug
                        */
     FAST_NR_STOPS,
@@ -61,6 +62,24 @@ struct fast_staged {
  */
 #define FAST_GUARD (0xffff880000000000ull + (1ull << 31))
 
+/* Guest accesses (isa.def) ask for a base in one half: at least FAST_GUARD, or below this. */
+#define FAST_USER_END (1ull << 47)
+
+/*
+ * Pages that stores may go to as they are: code of the JIT's looks here before it leaves a store to
+ * run->env.  A place is chosen by the lowest bits of the page's number; tag is the page's address, or
+ * what no address is.  Who proves pages fills it; what is in it counts as long as run->gone is what
+ * run->gone_at points to, and, but for the kernel's half, *entry is what it was: there the guest takes dirty
+ * and accessed bits back while it leaves a page writable.
+ */
+#define FAST_PAGES 32u
+struct fast_page {
+    uint64_t tag;
+    uint64_t distance; /* from the guest's address to where the store goes */
+    const uint64_t *entry;
+    uint64_t was;
+};
+
 struct fast_run;
 typedef uint64_t (*fast_helper_fn)(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3);
 
@@ -74,6 +93,15 @@ struct fast_run {
     void *world; /* handed to the environment */
     uint64_t no_address; /* FAST_NO_ADDRESS: what inlined loads put in place of one they may not use */
     uint64_t guard;      /* FAST_GUARD */
+    uint64_t user_end;   /* FAST_USER_END */
+    /* Of lean code (jit_x86.h) alone: */
+    uint64_t kernel_gs;  /* as in the context; FAST_NO_ADDRESS instead of one below the guard */
+    const uint64_t *kernel_sp;
+    uint64_t result;     /* rax of a run that ended as UNTAKEN */
+    const uint64_t *gone_at;
+    uint64_t gone;
+    struct fast_page page[FAST_PAGES];
+    uint64_t proved[FAST_MAX_STAGED]; /* where the stores staged go to */
     struct fast_staged staged[FAST_MAX_STAGED];
     /* The interpreter alone fills these: */
     uint32_t at;   /* instruction whose helper is being called */

@@ -52,6 +52,46 @@ bool verify_refuse(struct verify *v, enum fast_refusal_id id, unsigned int insn,
     return false;
 }
 
+/* What calling it, or an instruction that is short for that, does to the path. */
+static bool charge(struct verify *v, unsigned int insn, const struct fast_helper_row *helper)
+{
+    struct verify_state *now = &v->space->now;
+
+    if ((helper->flags & HELPER_BEFORE_PT) && now->pt_staged)
+        return verify_refuse(v, FAST_AFTER_PT_UPDATE, insn, FAST_NO_REG);
+    if ((helper->flags & HELPER_STAGES) && ++now->staged > FAST_MAX_STAGED)
+        return verify_refuse(v, FAST_TOO_MANY_STAGED, insn, FAST_NO_REG);
+    if ((helper->flags & HELPER_STAGES) && !(helper->flags & HELPER_BEFORE_PT))
+        now->pt_staged = true;
+    now->cost += helper->cost;
+    if (now->cost > FAST_MAX_COST)
+        return verify_refuse(v, FAST_TOO_COSTLY, insn, FAST_NO_REG);
+    return true;
+}
+
+bool verify_guest(struct verify *v, unsigned int insn, const struct isa_insn *in)
+{
+    struct verify_state *now = &v->space->now;
+    bool loads = in->row->form == FORM_GUEST_LOAD;
+    unsigned int base = loads ? in->src : in->dst, size = in->row->width;
+
+    if (!verify_readable(v, insn, base))
+        return false;
+    if (reg_is_pointer(&now->reg[base]))
+        return verify_refuse(v, FAST_GUEST_POINTER, insn, base);
+    if (!loads && !verify_readable(v, insn, in->src))
+        return false;
+    if (!loads && reg_is_pointer(&now->reg[in->src]))
+        return verify_refuse(v, FAST_POINTER_STORED, insn, in->src);
+    if (loads && in->dst == ISA_FRAME)
+        return verify_refuse(v, FAST_FRAME_WRITE, insn, in->dst);
+    if (!charge(v, insn, fast_helper_find(isa_guest_helper(in->row))))
+        return false;
+    if (loads)
+        reg_set_number(&now->reg[in->dst], 0, size == 8 ? ~0ull : (1ull << (8 * size)) - 1);
+    return true;
+}
+
 bool verify_call(struct verify *v, unsigned int insn, const struct isa_insn *in)
 {
     struct verify_state *now = &v->space->now;
@@ -64,16 +104,8 @@ bool verify_call(struct verify *v, unsigned int insn, const struct isa_insn *in)
     for (unsigned int i = 1; i <= helper->args; i++)
         if (now->reg[i].type != REG_NUMBER)
             return verify_refuse(v, FAST_HELPER_ARGUMENT, insn, i);
-    if ((helper->flags & HELPER_BEFORE_PT) && now->pt_staged)
-        return verify_refuse(v, FAST_AFTER_PT_UPDATE, insn, FAST_NO_REG);
-    if ((helper->flags & HELPER_STAGES) && ++now->staged > FAST_MAX_STAGED)
-        return verify_refuse(v, FAST_TOO_MANY_STAGED, insn, FAST_NO_REG);
-    if ((helper->flags & HELPER_STAGES) && !(helper->flags & HELPER_BEFORE_PT))
-        now->pt_staged = true;
-
-    now->cost += helper->cost;
-    if (now->cost > FAST_MAX_COST)
-        return verify_refuse(v, FAST_TOO_COSTLY, insn, FAST_NO_REG);
+    if (!charge(v, insn, helper))
+        return false;
     reg_set_number(&now->reg[0], 0, helper->flags & HELPER_VALUE ? ~0ull : 0);
     for (unsigned int i = 1; i <= 5; i++) {
         reg_set_number(&now->reg[i], 0, 0);
@@ -152,6 +184,9 @@ static bool verify_insn(struct verify *v, unsigned int insn, const struct isa_in
             return verify_refuse(v, FAST_FRAME_WRITE, insn, in->dst);
         reg_set_number(&v->space->now.reg[in->dst], (uint64_t)in->imm, (uint64_t)in->imm);
         return true;
+    case FORM_GUEST_LOAD:
+    case FORM_GUEST_STORE:
+        return verify_guest(v, insn, in);
     case FORM_LOAD:
     case FORM_STORE_IMM:
     case FORM_STORE_REG:

@@ -36,6 +36,7 @@ bool verify_readable(struct verify *v, unsigned int insn, unsigned int reg);
 /* One instruction's effect on space->now. */
 bool verify_alu(struct verify *v, unsigned int insn, const struct isa_insn *in);
 bool verify_memory(struct verify *v, unsigned int insn, const struct isa_insn *in);
+bool verify_guest(struct verify *v, unsigned int insn, const struct isa_insn *in);
 bool verify_call(struct verify *v, unsigned int insn, const struct isa_insn *in);
 
 #endif

@@ -2,7 +2,7 @@
 /* Accesses of the stack and of the context. */
 #include "verify_int.h"
 
-enum { EXCEPTION = 1 << FAST_ATTACH_EXCEPTION, ANY = 0xff };
+enum { SYSCALL = 1 << FAST_ATTACH_SYSCALL, EXCEPTION = 1 << FAST_ATTACH_EXCEPTION, ANY = 0xff };
 
 static const struct {
     uint16_t at, bytes;

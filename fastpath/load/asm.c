@@ -162,6 +162,21 @@ static bool memory(struct assembler *a, struct fast_insn *in,
     return eat(a, ']') || fail(a, "] is wanted");
 }
 
+/* The same for guest memory: the distance goes to the immediate. */
+static bool guest_memory(struct assembler *a, struct fast_insn *in,
+                         bool (*which)(struct assembler *, struct fast_insn *))
+{
+    skip_space(a);
+    if (!eat(a, '['))
+        return fail(a, "[ is wanted");
+    if (!which(a, in))
+        return false;
+    skip_space(a);
+    if (*a->at != ']' && !imm32(a, in))
+        return false;
+    return eat(a, ']') || fail(a, "] is wanted");
+}
+
 static bool target(struct assembler *a, struct fast_insn *in, bool in_imm)
 {
     uint64_t distance;
@@ -244,6 +259,10 @@ static bool operands(struct assembler *a, struct fast_insn *in, unsigned int for
         return memory(a, in, dst) && comma(a) && imm32(a, in);
     case FORM_STORE_REG:
         return memory(a, in, dst) && comma(a) && src(a, in);
+    case FORM_GUEST_LOAD:
+        return dst(a, in) && comma(a) && guest_memory(a, in, src);
+    case FORM_GUEST_STORE:
+        return guest_memory(a, in, dst) && comma(a) && src(a, in);
     default:
         return fail(a, "the instruction cannot be written");
     }

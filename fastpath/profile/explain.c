@@ -14,14 +14,26 @@
 #define SCHED_OP_BLOCK (29u | 1u << 8) /* __HYPERVISOR_sched_op, SCHEDOP_block */
 #define KERNEL_HALF 0xffff800000000000ull
 
+static const char *const emulations[RADON_EMUL_IO] = {
+    [RADON_EMUL_PRIVOP] = "privileged",
+    [RADON_EMUL_PTWR] = "page_table_write",
+    [RADON_EMUL_FORCED] = "forced",
+};
+
 const char *explained_name(const struct explained *row, char text[FAST_POINT_TEXT])
 {
     if (row->overflow)
         snprintf(text, FAST_POINT_TEXT, "%s:(evicted)", site_kind_name(row->kind));
     else if (row->point.kind)
         fast_point_text(&row->point, text);
+    else if (row->kind == RADON_SITE_HYPERCALL && hypercall_text(row->number & 0xff))
+        snprintf(text, FAST_POINT_TEXT, "hypercall:%s/%u", hypercall_text(row->number & 0xff),
+                 row->number >> 8);
     else if (row->kind == RADON_SITE_HYPERCALL)
         snprintf(text, FAST_POINT_TEXT, "hypercall:%u/%u", row->number & 0xff, row->number >> 8);
+    else if (row->kind == RADON_SITE_EMULATION && row->number < RADON_EMUL_IO)
+        snprintf(text, FAST_POINT_TEXT, "emulation:%s:%#" PRIx64, emulations[row->number],
+                 row->address);
     else if (row->address)
         snprintf(text, FAST_POINT_TEXT, "%s:%u:%#" PRIx64, site_kind_name(row->kind), row->number,
                  row->address);
@@ -170,6 +182,15 @@ static void apply_log(struct explanation *e, const struct log_entry *entry)
     }
 }
 
+/* A hypercall's handler has all its operations. */
+static bool is_at(const struct explained *row, const struct fast_point *point)
+{
+    if (row->kind == RADON_SITE_HYPERCALL)
+        return point->kind == FAST_ATTACH_HYPERCALL && !row->overflow &&
+               (row->number & 0xff) == point->number;
+    return row->point.kind && fast_point_same(&row->point, point);
+}
+
 static void apply_handler(struct explanation *e, const struct radon_fast_info *h)
 {
     struct fast_point point = { h->domain, h->attach_kind, h->attach_number, h->attach_address };
@@ -179,7 +200,7 @@ static void apply_handler(struct explanation *e, const struct radon_fast_info *h
     for (unsigned int i = 0; i < e->nr; i++) {
         struct explained *row = &e->row[i];
 
-        if (!row->point.kind || !fast_point_same(&row->point, &point))
+        if (!is_at(row, &point))
             continue;
         say(row, WHY_HANDLED);
         row->verdict = h->state == RADON_FAST_ACTIVE ? "handled" : fast_state_name(h->state);

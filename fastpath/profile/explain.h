@@ -34,7 +34,7 @@ struct explanation {
 int explain(const struct prof_backend *b, uint16_t domain, FILE *log, bool daemon,
             struct explanation *out);
 void explain_free(struct explanation *e);
-/* "syscall:read", "hypercall:32", "page_fault:0x7f...". */
+/* "syscall:read", "hypercall:sched_op/1", "page_fault:0x7f...". */
 const char *explained_name(const struct explained *row, char text[FAST_POINT_TEXT]);
 
 #endif

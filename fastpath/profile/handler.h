@@ -14,6 +14,7 @@ struct handler_options {
     const char *output;  /* -o */
     const char *log;     /* --log: the file */
     uint32_t agreements; /* load */
+    uint32_t budget_us;  /* load; 0: not given */
     bool now;            /* load: active at once */
     bool code, program;  /* dump: that part alone */
     bool follow;         /* log -f */
@@ -39,6 +40,7 @@ int handler_verify(const struct handler_options *o);
 int handler_load(const struct handler_options *o);
 int handler_export(const struct handler_options *o);
 int handler_set(const struct handler_options *o, enum radon_fast_state state);
+int handler_oracle(const struct handler_options *o);
 int handler_switch(const struct handler_options *o, bool on);
 int handler_log(const struct handler_options *o);
 

@@ -111,6 +111,15 @@ static void line_text(struct table *t, const char *name, const char *value)
     table_text(t, value);
 }
 
+static void show_ns(struct table *t, const char *name, double cycles, uint64_t hz)
+{
+    table_text(t, name);
+    if (cycles > 0 && hz)
+        table_real(t, cycles * 1e9 / (double)hz, 1);
+    else
+        table_unknown(t);
+}
+
 static void show_counters(struct table *t, const struct radon_fast_info *i, uint64_t hz)
 {
     char name[32];
@@ -126,11 +135,9 @@ static void show_counters(struct table *t, const struct radon_fast_info *i, uint
     line(t, "voided", i->voided);
     line(t, "agreed_in_row", i->agreed_in_row);
     line(t, "agreements_asked", i->agreements);
-    table_text(t, "ns_per_hit");
-    if (i->hits && i->cycles && hz)
-        table_real(t, (double)i->cycles * 1e9 / (double)hz / (double)i->hits, 1);
-    else
-        table_unknown(t);
+    show_ns(t, "ns_per_hit", i->hits ? (double)i->cycles / (double)i->hits : 0, hz);
+    show_ns(t, "longest_run_ns", (double)i->longest, hz);
+    show_ns(t, "budget_ns", (double)i->budget, hz);
 }
 
 static void show_times(struct table *t, const struct radon_fast_info *i)
@@ -151,21 +158,29 @@ static void show_differences(struct table *t, const struct radon_fast_evidence *
 {
     char text[160];
 
+    const char *other = e->engines ? "interpreter" : "guest";
+
     for (unsigned int r = 0; r < 20; r++) {
         if (!(e->differs >> r & 1))
             continue;
         snprintf(text, sizeof(text),
-                 "before 0x%" PRIx64 ", handler 0x%" PRIx64 ", guest 0x%" PRIx64, e->before[r],
-                 e->handler[r], e->guest[r]);
+                 "before 0x%" PRIx64 ", handler 0x%" PRIx64 ", %s 0x%" PRIx64, e->before[r],
+                 e->handler[r], other, e->guest[r]);
         line_text(t, register_name(r), text);
     }
     for (unsigned int s = 0; s < e->nr_stores && s < RADON_FAST_EVIDENCE_STORES; s++) {
         if (!e->store[s].differs)
             continue;
         snprintf(text, sizeof(text),
-                 "%u bytes at 0x%" PRIx64 ": handler 0x%" PRIx64 ", guest 0x%" PRIx64,
-                 e->store[s].size, e->store[s].address, e->store[s].handler, e->store[s].guest);
+                 "%u bytes at 0x%" PRIx64 ": handler 0x%" PRIx64 ", %s 0x%" PRIx64,
+                 e->store[s].size, e->store[s].address, e->store[s].handler, other,
+                 e->store[s].guest);
         line_text(t, "store", text);
+    }
+    for (unsigned int i = 0; i < RADON_FAST_EVIDENCE_READS && e->read[i].size; i++) {
+        snprintf(text, sizeof(text), "%u bytes at 0x%" PRIx64 ": handler 0x%" PRIx64 ", now 0x%" PRIx64,
+                 (unsigned int)e->read[i].size, e->read[i].address, e->read[i].handler, e->read[i].guest);
+        line_text(t, "read", text);
     }
 }
 
@@ -258,5 +273,24 @@ int handler_switch(const struct handler_options *o, bool on)
                                            : hv_error(rc));
     if (is != on)
         return handler_fail("fast handlers stay %s: the machine's switch is off", is ? "on" : "off");
+    return EXIT_DONE;
+}
+
+int handler_oracle(const struct handler_options *o)
+{
+    bool get = o->words == 0;
+    uint32_t period = 0;
+    uint16_t domain;
+    int rc;
+
+    if (!handler_domain(o, RADON_DOMID_SELF, &domain))
+        return EXIT_FAILED;
+    if (!get && strcmp(o->word[0], "0") && !handler_number(o->word[0], &period))
+        return EXIT_USAGE;
+    rc = hv_oracle(handler_backend(), domain, get, &period);
+    if (rc)
+        return handler_fail("comparing one run in %u: %s", period, hv_error(rc));
+    if (get)
+        printf("%u\n", period);
     return EXIT_DONE;
 }

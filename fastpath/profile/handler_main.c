@@ -26,15 +26,18 @@ static const char usage[] =
     "  remove ID         forget it\n"
     "  export ID -o FILE an object that `load` takes, with where it comes from\n"
     "  log               what radon-prof decided, and why\n"
+    "  oracle [N]        compare one run in N of each active one with the guest kernel; 0: none\n"
     "  on                allow fast handlers\n"
     "  off               remove all of them, and allow none\n"
     "\n"
     "options:\n"
     "  --json            list, show, verify, log: one JSON document\n"
     "  --csv             list, verify, log: comma-separated values\n"
-    "  --domain D        a domain by name or number; list, on, off: all is the default; load: 0\n"
+    "  --domain D        a domain by name or number; list, on, off: all is the default; load,\n"
+    "                    oracle: 0\n"
     "  --agreements N    load: so many in a row before it is active (default: 32)\n"
-    "  --now             load: active at once, without comparing\n"
+    "  --now             load: active at once, without comparing; the only way for hypercalls\n"
+    "  --budget US       load: microseconds that a run may take (default: 1000)\n"
     "  --code            dump: machine code alone\n"
     "  --program         dump: instructions alone\n"
     "  --output FILE     export: where to (also -o)\n"
@@ -136,6 +139,7 @@ static const struct command {
     { "remove", 1, 1000, NULL },
     { "export", 1, 1, handler_export },
     { "log", 0, 0, handler_log },
+    { "oracle", 0, 1, handler_oracle },
     { "on", 0, 0, NULL },
     { "off", 0, 0, NULL },
 };
@@ -198,6 +202,10 @@ static int option(int argc, char **argv, int *i, struct handler_options *o)
         if (!text || !handler_number(text, &n))
             return EXIT_USAGE;
         o->agreements = n;
+    } else if (!strcmp(arg, "--budget")) {
+        text = value(argc, argv, i);
+        if (!text || !handler_number(text, &o->budget_us))
+            return EXIT_USAGE;
     } else
         return handler_misuse("%s: no such option", arg);
     return 0;

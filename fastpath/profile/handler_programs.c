@@ -212,6 +212,16 @@ int handler_verify(const struct handler_options *o)
 
 /* ------------------------------------------------------------------ load */
 
+static uint64_t budget_cycles(const struct handler_options *o)
+{
+    struct prof_backend *b = handler_backend();
+    struct radon_info info = { 0 };
+
+    if (o->budget_us)
+        b->op(b->ctx, RADON_INFO, &info, sizeof(info));
+    return o->budget_us * (info.tsc_hz / 1000000);
+}
+
 static int load_one(const struct handler_options *o, uint16_t domain, const char *path,
                     const struct handler_file *f)
 {
@@ -222,6 +232,7 @@ static int load_one(const struct handler_options *o, uint16_t domain, const char
         .domain = domain,
         .flags = f->flags | (o->now ? RADON_FAST_INSTALL_ACTIVE : 0),
         .agreements = o->now ? 0 : o->agreements,
+        .budget = budget_cycles(o),
         .program = f->program,
         .program_bytes = (uint32_t)f->program_bytes,
         .watches = f->watches,

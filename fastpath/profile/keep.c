@@ -117,14 +117,20 @@ void keep_refusal(const struct prof *p, const struct candidate *c, const char *t
 
 static void write_evidence(FILE *f, const struct radon_fast_evidence *e)
 {
+    const char *other = e->engines ? "interpreter" : "guest";
+
     for (unsigned int r = 0; r < 20; r++)
-        fprintf(f, "%-8s before %016" PRIx64 " handler %016" PRIx64 " guest %016" PRIx64 "%s\n",
-                register_name(r), e->before[r], e->handler[r], e->guest[r],
+        fprintf(f, "%-8s before %016" PRIx64 " handler %016" PRIx64 " %s %016" PRIx64 "%s\n",
+                register_name(r), e->before[r], e->handler[r], other, e->guest[r],
                 e->differs >> r & 1 ? "  differs" : "");
     for (unsigned int s = 0; s < e->nr_stores && s < RADON_FAST_EVIDENCE_STORES; s++)
-        fprintf(f, "store    %016" PRIx64 " %u bytes, handler %016" PRIx64 " guest %016" PRIx64 "%s\n",
-                e->store[s].address, e->store[s].size, e->store[s].handler, e->store[s].guest,
+        fprintf(f, "store    %016" PRIx64 " %u bytes, handler %016" PRIx64 " %s %016" PRIx64 "%s\n",
+                e->store[s].address, e->store[s].size, e->store[s].handler, other, e->store[s].guest,
                 e->store[s].differs ? "  differs" : "");
+    for (unsigned int i = 0; i < RADON_FAST_EVIDENCE_READS && e->read[i].size; i++)
+        fprintf(f, "read     %016" PRIx64 " %u bytes, handler %016" PRIx64 " %s %016" PRIx64 "  differs\n",
+                e->read[i].address, (unsigned int)e->read[i].size, e->read[i].handler, other,
+                e->read[i].guest);
 }
 
 void keep_evidence(const struct prof *p, const struct radon_fast_info *info)

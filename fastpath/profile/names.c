@@ -24,7 +24,7 @@ static const struct {
     [RADON_FAST_DISAGREED] = { "DISAGREED", "it did not do what the guest kernel did" },
     [RADON_FAST_TEXT_CHANGED] = { "TEXT_CHANGED", "a page that it was made from became writable" },
     [RADON_FAST_MAP_CHANGED] = { "MAP_CHANGED", "an address that it was made from maps another page" },
-    [RADON_FAST_BUDGET] = { "BUDGET", "a run took more than its budget" },
+    [RADON_FAST_BUDGET] = { "BUDGET", "it took longer than its budget, again and again" },
     [RADON_FAST_VCPUS] = { "VCPUS", "a vCPU came online or went offline" },
     [RADON_FAST_GUEST_STATE] = { "GUEST_STATE", "the guest kernel changed how it is entered" },
     [RADON_FAST_REMOVED] = { "REMOVED", "removed by who installed it, or by hand" },
@@ -36,7 +36,7 @@ static const char *const passes[RADON_FAST_NR_PASSES] = {
     [RADON_FAST_PASS_CHOSEN] = "guard",    [RADON_FAST_PASS_LOAD] = "load",
     [RADON_FAST_PASS_STORE] = "store",     [RADON_FAST_PASS_PT] = "page_table",
     [RADON_FAST_PASS_FULL] = "full",       [RADON_FAST_PASS_STATE] = "state",
-    [RADON_FAST_PASS_EVENT] = "event",
+    [RADON_FAST_PASS_EVENT] = "event",     [RADON_FAST_PASS_BUDGET] = "budget",
 };
 
 static const char *const ends[] = {
@@ -68,6 +68,17 @@ static const char *const syscalls[] = {
 #include "syscalls.h"
 #undef SYSCALL
 };
+
+static const char *const hypercalls[] = {
+#define HYPERCALL(number, name, handler, args, doc) [number] = #name,
+#include "public/hypercalls.def"
+#undef HYPERCALL
+};
+
+const char *hypercall_text(unsigned int number)
+{
+    return number < COUNT(hypercalls) ? hypercalls[number] : NULL;
+}
 
 const char *fast_state_name(unsigned int state)
 {
@@ -128,6 +139,8 @@ const char *fast_point_text(const struct fast_point *p, char text[FAST_POINT_TEX
         snprintf(text, FAST_POINT_TEXT, "page_fault:%#" PRIx64, p->address);
     else if (p->kind == FAST_ATTACH_EXCEPTION)
         snprintf(text, FAST_POINT_TEXT, "exception:%u:%#" PRIx64, p->number, p->address);
+    else if (p->kind == FAST_ATTACH_HYPERCALL && hypercall_text(p->number))
+        snprintf(text, FAST_POINT_TEXT, "hypercall:%s", hypercall_text(p->number));
     else
         snprintf(text, FAST_POINT_TEXT, "%s:%u", attach_kind_name(p->kind), p->number);
     return text;

@@ -20,6 +20,7 @@ const char *site_kind_name(unsigned int kind);           /* enum radon_site_kind
 const char *register_name(unsigned int number);          /* in the order of struct radon_regs */
 /* NULL for a number that is none. */
 const char *syscall_name(unsigned int number);
+const char *hypercall_text(unsigned int number);
 
 /* Where a handler is or could be attached. */
 struct fast_point {
@@ -32,7 +33,8 @@ struct fast_point {
 bool fast_point_same(const struct fast_point *a, const struct fast_point *b);
 
 #define FAST_POINT_TEXT 96
-/* "syscall:getppid", "page_fault:0xffffffff81000000", "exception:6:0x...", "hypercall:23". */
+/* "syscall:getppid", "page_fault:0xffffffff81000000", "exception:6:0x...",
+ * "hypercall:xen_version". */
 const char *fast_point_text(const struct fast_point *p, char text[FAST_POINT_TEXT]);
 
 #endif

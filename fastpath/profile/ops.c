@@ -22,9 +22,12 @@ const char *hv_error(int rc)
     case ENOENT:
         return "there is no such handler or capture";
     case EBUSY:
-        return "busy: a page that it rests on is writable, or somebody else captures";
+        return "busy: a page that it rests on is writable, it was made for one vCPU and there are more, or "
+               "somebody else captures";
     case ENOSPC:
         return "the domain has as many handlers as it may have";
+    case EOPNOTSUPP:
+        return "a handler of a hypercall is not compared with anything: load it with --now";
     default:
         return strerror(-rc);
     }
@@ -121,6 +124,16 @@ int hv_control(const struct prof_backend *b, uint32_t id, enum radon_fast_state 
     return b->op(b->ctx, RADON_FAST_CONTROL, &op, sizeof(op));
 }
 
+int hv_oracle(const struct prof_backend *b, uint16_t domain, bool get, uint32_t *period)
+{
+    struct radon_fast_oracle op = { .domain = domain, .get_only = get, .period = *period };
+    int rc = b->op(b->ctx, RADON_FAST_ORACLE, &op, sizeof(op));
+
+    if (!rc)
+        *period = op.period;
+    return rc;
+}
+
 int hv_switch(const struct prof_backend *b, uint16_t domain, bool get, bool *on)
 {
     struct radon_fast_switch op = { .domain = domain, .get_only = get, .on = *on };
@@ -154,6 +167,7 @@ int hv_install(const struct prof_backend *b, struct hv_install *in)
         .agreements = in->agreements,
         .nr_tainted = in->nr_tainted,
         .text_bytes = OP_TEXT_BYTES,
+        .budget = in->budget,
     };
     int rc;
 

@@ -19,6 +19,8 @@ int hv_find(const struct prof_backend *b, uint32_t id, struct radon_fast_info *i
 int hv_read(const struct prof_backend *b, uint32_t id, enum radon_fast_part part, size_t most,
             void **out, size_t *bytes);
 int hv_control(const struct prof_backend *b, uint32_t id, enum radon_fast_state state);
+/* One run in *period is compared with the guest kernel; get: only ask. */
+int hv_oracle(const struct prof_backend *b, uint16_t domain, bool get, uint32_t *period);
 /* get: only ask. */
 int hv_switch(const struct prof_backend *b, uint16_t domain, bool get, bool *on);
 
@@ -27,6 +29,7 @@ int hv_switch(const struct prof_backend *b, uint16_t domain, bool get, bool *on)
 struct hv_install {
     uint16_t domain;
     uint32_t flags, agreements;
+    uint64_t budget; /* cycles; 0: the hypervisor's own choice */
     const void *program;
     uint32_t program_bytes;
     const struct radon_fast_watch *watches;

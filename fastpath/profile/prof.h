@@ -32,7 +32,7 @@ struct candidate {
     uint64_t seen_samples, seen_cost;
     double samples, cost;   /* faded sums over the last ticks */
     double share_ppm;       /* of a CPU's time */
-    double entry_cycles;    /* of one entry to the guest kernel's iret, as seen last */
+    double entry_cycles;    /* of one entry until user mode goes on, by the guest kernel, as seen last */
     uint64_t tick_samples, tick_cost; /* of the answer that is being read */
 
     uint64_t since_ns;      /* when the stage began */
@@ -84,6 +84,7 @@ struct prof {
     uint64_t now_ns, tsc, tsc_hz;
     uint64_t ranked_ns, ranked_tsc; /* when the hot sites were read last; 0: never */
     double cycles;          /* faded, as the candidates' costs */
+    double iret_cycles;     /* of one iret */
     unsigned int cpus;
     bool off;               /* was switched off when last looked at */
     bool busy;              /* a candidate is on its way */

@@ -11,7 +11,7 @@ add_custom_command(OUTPUT ${PROFILE_SYSCALLS}
 
 set(fast_core_sources
     fastpath/core/disasm.c fastpath/core/emit_x86.c fastpath/core/helpers.c
-    fastpath/core/interp.c fastpath/core/isa.c fastpath/core/isa_alu.c fastpath/core/jit_alu.c fastpath/core/jit_guest.c
+    fastpath/core/interp.c fastpath/core/isa.c fastpath/core/isa_alu.c fastpath/core/jit_alu.c fastpath/core/jit_call.c fastpath/core/jit_compare.c fastpath/core/jit_flow.c fastpath/core/jit_guest.c fastpath/core/jit_lean.c fastpath/core/jit_lean_plan.c fastpath/core/jit_lean_take.c
     fastpath/core/jit_x86.c fastpath/core/program.c fastpath/core/refusal.c fastpath/core/run.c
     fastpath/core/text.c fastpath/core/verdict.c fastpath/core/verifier.c
     fastpath/core/verify_alu.c fastpath/core/verify_flow.c fastpath/core/verify_memory.c

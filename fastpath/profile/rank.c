@@ -9,6 +9,7 @@
 #include "ops.h"
 
 #define PAGE_FAULT_VECTOR 14u
+#define HYPERCALL_IRET 23u /* __HYPERVISOR_iret */
 #define FADE 0.7 /* of what was before a tick counts in it */
 #define MIN_ROOM 64u
 #define HOT_TICKS 3u
@@ -140,7 +141,7 @@ static void fade(struct prof *p, struct candidate *c, uint32_t period)
     c->share_ppm = p->cycles > 0 ? c->cost * 1e6 / p->cycles : 0;
     c->hot_ticks = rank_is_hot(p, c) ? c->hot_ticks + 1 : 0;
     if (c->samples >= 1 && c->stage == STAGE_WAITING)
-        c->entry_cycles = c->cost / (c->samples * period);
+        c->entry_cycles = c->cost / (c->samples * period) + p->iret_cycles;
 }
 
 /* The first time there is nothing to compare with: what the tables have is where it begins. */
@@ -153,6 +154,35 @@ static void begin(struct prof *p)
         c->seen_cost = c->tick_cost;
         c->tick_samples = c->tick_cost = 0;
     }
+}
+
+/* Instructions that no time stamp sees: up to the bounce's first, behind the iret's last. */
+#define UNSTAMPED 26
+
+/*
+ * What belongs to an entry and is not in its bounced cost, which ends where the guest kernel's iret
+ * begins; cycles.  Of the irets in the table many are not back to user mode, and cost more: the middle
+ * of the bin that has the cheapest quarter's end.
+ */
+static double iret_cost(const struct radon_site *rows, unsigned int n)
+{
+    uint64_t bins[RADON_SITE_BINS] = { 0 }, all = 0, below = 0;
+    unsigned int bin = 0;
+
+    for (unsigned int i = 0; i < n; i++) {
+        if (rows[i].kind != RADON_SITE_HYPERCALL || rows[i].number != HYPERCALL_IRET ||
+            rows[i].flags & RADON_SITE_OVERFLOW)
+            continue;
+        for (unsigned int b = 0; b < RADON_SITE_BINS; b++) {
+            bins[b] += rows[i].cost[b];
+            all += rows[i].cost[b];
+        }
+    }
+    if (!all)
+        return 0;
+    while (4 * (below + bins[bin]) < all)
+        below += bins[bin++];
+    return 1.5 * (double)(16ull << bin) + UNSTAMPED;
 }
 
 bool rank_update(struct prof *p)
@@ -176,6 +206,7 @@ bool rank_update(struct prof *p)
             c->tick_cost += rows[i].bounced_total;
         }
     }
+    p->iret_cycles = iret_cost(rows, n);
     free(rows);
     p->cycles = p->cycles * FADE + (double)(p->tsc - p->ranked_tsc);
     if (p->ranked_tsc)

@@ -126,8 +126,8 @@ static void look_again(struct prof *p, struct candidate *c, unsigned int percent
 }
 
 /*
- * Whether a hit takes too much of what an entry took before.  Cycles are of one hit in 64, so many
- * hits tell.
+ * Whether a hit takes too much of what an entry took before.  Both are of the whole entry, until user
+ * mode goes on; cycles are of one hit in 499, so many hits tell.
  */
 static bool no_gain(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
 {

@@ -61,7 +61,8 @@ static bool never_meet(enum region a, enum region b)
 
 enum alias alias(struct work *w, const struct place *a, const struct place *b)
 {
-    if (never_meet(a->region, b->region))
+    if (never_meet(a->region, b->region) || (a->region == IN_USER && b->kernel) ||
+        (b->region == IN_USER && a->kernel))
         return ALIAS_NO;
     if (a->region == IN_STACK && a->sym != b->sym)
         return stack_alias(&w->graph, a, b);

@@ -19,18 +19,22 @@ enum item_kind {
     I_BRANCH, /* to item `other` when it has; else on */
     I_SET,    /* context field off = a */
     I_PT,     /* the entry at machine address a, which holds b, becomes c */
+    I_APART, /* PASS if a + b + off < other: b is an address negated */
+    I_ROTATE, /* node = a of 32 bits, turned right by off */
     I_DONE,
     I_PASS,
 };
 
 struct item {
-    uint8_t kind, size, compare /* enum isa_op */, width;
+    uint8_t kind, size, compare /* enum isa_op */, width, half /* enum isa_half: of the base */;
     bool sense, tainted;
     node_id node, a, b, c;
     int64_t off;
     uint32_t other, end; /* end: of the items that can follow on this path */
     uint64_t at;
 };
+
+#define MAX_NEGATED 8u
 
 struct code {
     struct work *w;
@@ -41,10 +45,21 @@ struct code {
     node_id *trail;   /* what was emitted, to take it back */
     uint32_t nr_trail, trail_room;
     const struct effect *entry; /* on the path at hand: the update, which comes last */
+    const struct effect **waiting; /* stores of the path at hand, in order */
+    uint32_t nr_waiting, waiting_room;
+    node_id negated[MAX_NEGATED]; /* addresses that many others must be apart from, negated */
+    node_id negative[MAX_NEGATED];
+    uint32_t nr_negated;
     uint32_t *use_start, *use; /* positions of the items that use a node, in order */
 };
 
 bool schedule(struct code *c);
+/* delay.c: stores that may wait for the end of the path; c->needed says what is done. */
+void delay_stores(struct code *c, struct segment *s);
+/* imply.c: where the base of an access points in all of the captures, and so must when it runs. */
+enum isa_half half_of(struct work *w, uint64_t captures, const struct place *p);
+/* Guards that an access behind or before them makes anyway are dead; c->needed says what is done. */
+void imply_guards(struct code *c, struct segment *s);
 /* First use of the node at an item > at and < end; UINT32_MAX: none. */
 uint32_t next_use(const struct code *c, node_id a, uint32_t at, uint32_t end);
 /* A truth as a comparison: *op is OP_JEQ..OP_JSLT of width bits on *a and *b, wanted as *sense. */

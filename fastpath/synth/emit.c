@@ -250,67 +250,47 @@ static void emit_op(struct emitter *e, const struct item *i)
     }
 }
 
-/* The address of a load or store into r1. */
-static void address_to_r1(struct emitter *e, const struct item *i)
+/* A register with the base of the item's access; *off: the distance from there. */
+static unsigned int base_of(struct emitter *e, const struct item *i, uint32_t keep, int32_t *off)
 {
-    if (!i->a) {
-        put_const(e, 1, (uint64_t)i->off);
-        return;
-    }
-    put(e, 0xbf, 1, reg_get(e, i->a, 0), 0, 0);
-    if (i->off)
-        put(e, 0x07, 1, 0, 0, (int32_t)i->off);
+    unsigned int reg;
+
+    *off = (int32_t)i->off;
+    if (i->a)
+        return reg_get(e, i->a, keep);
+    reg = reg_new(e, 0, keep);
+    put_const(e, reg, (uint64_t)i->off);
+    *off = 0;
+    return reg;
 }
 
 static void emit_load(struct emitter *e, const struct item *i)
 {
-    static const uint8_t helper[] = { FAST_HELPER_load8, FAST_HELPER_load16, FAST_HELPER_load32,
-                                      FAST_HELPER_load64 };
+    static const uint8_t code[] = { 0x31, 0x29, 0x21, 0x39 };
+    unsigned int base, dst;
+    int32_t off;
 
-    if (i->a)
-        reg_get(e, i->a, 0);
-    regs_save(e);
-    address_to_r1(e, i);
-    put(e, 0x85, 0, 0, 0, helper[__builtin_ctz(i->size)]);
-    regs_lost(e);
-    e->regs.reg[0] = i->node;
+    base = base_of(e, i, 0, &off);
+    if (!i->a || (reg_dead_after(e, i->a) && g_node(&e->w->graph, i->a)->op != N_INPUT)) {
+        e->regs.reg[base] = i->node;
+        dst = base;
+    } else {
+        dst = reg_new(e, i->node, 1u << base);
+    }
+    put(e, code[__builtin_ctz(i->size)], dst, base, i->half, off);
 }
 
 static void emit_store(struct emitter *e, const struct item *i)
 {
-    static const uint8_t helper[] = { FAST_HELPER_store8, FAST_HELPER_store16, FAST_HELPER_store32,
-                                      FAST_HELPER_store64 };
-    const struct node *value = g_node(&e->w->graph, i->b);
-    unsigned int at = i->a ? reg_get(e, i->a, 0) : 0;
-    unsigned int from = value->op == N_CONST ? 0 : reg_get(e, i->b, i->a ? 1u << at : 0);
+    static const uint8_t code[] = { 0x33, 0x2b, 0x23, 0x3b };
+    unsigned int base, value;
+    int32_t off;
 
-    regs_save(e);
-    /* The value to r2 and the address to r1, whichever they are in now. */
-    if (i->a && at == 2) {
-        put(e, 0xbf, 0, 2, 0, 0);
-        at = 0;
-        if (value->op != N_CONST && from == 0) { /* and the value was in r0: by r3 */
-            e->n--;
-            put(e, 0xbf, 3, 2, 0, 0);
-            at = 3;
-        }
-    }
-    if (value->op == N_CONST)
-        put_const(e, 2, value->imm);
-    else if (from != 2)
-        put(e, 0xbf, 2, from, 0, 0);
-    if (!i->a) {
-        put_const(e, 1, (uint64_t)i->off);
-    } else {
-        if (at != 1)
-            put(e, 0xbf, 1, at, 0, 0);
-        if (i->off)
-            put(e, 0x07, 1, 0, 0, (int32_t)i->off);
-    }
+    base = base_of(e, i, 0, &off);
+    value = reg_get(e, i->b, 1u << base);
     if (i->tainted)
         e->w->out->tainted[e->w->out->nr_tainted++] = e->n;
-    put(e, 0x85, 0, 0, 0, helper[__builtin_ctz(i->size)]);
-    regs_lost(e);
+    put(e, code[__builtin_ctz(i->size)], base, value, i->half, off);
 }
 
 static void emit_m2p(struct emitter *e, const struct item *i)
@@ -384,6 +364,29 @@ static void emit_branch(struct emitter *e, uint32_t at)
     emit_items(e, i->other, i->end);
 }
 
+static void emit_apart(struct emitter *e, const struct item *i)
+{
+    unsigned int a = reg_get(e, i->a, 0), b = reg_get(e, i->b, 1u << a);
+    unsigned int sum = reg_new(e, 0, 1u << a | 1u << b);
+
+    put(e, 0xbf, sum, a, 0, 0);
+    put(e, 0x0f, sum, b, 0, 0);
+    put(e, 0x07, sum, 0, 0, (int32_t)i->off);
+    jump_to_pass(e, e->n);
+    put(e, 0xa5, sum, 0, 0, (int32_t)i->other); /* jlt */
+}
+
+/* As the JIT knows it (jit_compare.c). */
+static void emit_rotate(struct emitter *e, const struct item *i)
+{
+    unsigned int dst = copy_of_a(e, i, 0), other = reg_new(e, 0, 1u << dst);
+
+    put(e, 0xbc, other, dst, 0, 0);
+    put(e, 0x74, dst, 0, 0, (int32_t)i->off);
+    put(e, 0x64, other, 0, 0, (int32_t)(32 - i->off));
+    put(e, 0x4c, dst, other, 0, 0);
+}
+
 static void emit_item(struct emitter *e, const struct item *i)
 {
     switch (i->kind) {
@@ -410,6 +413,12 @@ static void emit_item(struct emitter *e, const struct item *i)
         break;
     case I_GUARD:
         jump_to_pass(e, put_jump(e, i, false));
+        break;
+    case I_APART:
+        emit_apart(e, i);
+        break;
+    case I_ROTATE:
+        emit_rotate(e, i);
         break;
     case I_SET:
         put(e, 0x7b, CTX, reg_get(e, i->a, 0), (int16_t)i->off, 0);
@@ -457,6 +466,7 @@ bool emit(struct work *w)
     }
     free(code.item);
     free(code.needed);
+    free(code.waiting);
     free(code.emitted);
     free(code.trail);
     free(code.use_start);

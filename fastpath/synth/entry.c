@@ -57,6 +57,8 @@ void entry_registers(struct work *w, struct state *st)
         }
         if (r == RSP) {
             st->reg[r] = g_op_imm(&w->graph, N_ADD, w->sp, 0 - 8ull * w->entry_words);
+        } else if (same && r == RAX && w->attach_kind == FAST_ATTACH_SYSCALL) {
+            st->reg[r] = g_const(&w->graph, w->attach_number); /* what it is attached to */
         } else if (same) {
             st->reg[r] = g_input(&w->graph, field[r]);
         } else {

@@ -188,3 +188,41 @@ const char *node_text(const struct work *w, node_id a)
     text_of(w, a, 6, out, sizeof(buffer[0]));
     return out;
 }
+
+void explain_effects(struct work *w, const struct segment *s, unsigned int depth)
+{
+    static const char indent[] = "                ";
+    const char *in = indent + sizeof(indent) - 1 - (depth < 8 ? 2 * depth : 16);
+
+    if (!s) {
+        explain(w, "%sPASS\n", in);
+        return;
+    }
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct effect *e = &s->effect[i];
+
+        if (e->dead)
+            continue;
+        explain(w, "%s", in);
+        if (e->kind == E_GUARD)
+            explain_at(w, e->at, "guard %s", node_text(w, e->value));
+        else if (e->kind == E_LOAD)
+            explain_at(w, e->at, "load  %s", node_text(w, e->value));
+        else if (e->kind == E_TSC)
+            explain_at(w, e->at, "tsc");
+        else if (e->kind == E_PT)
+            explain_at(w, e->at, "entry [%s] = %s", node_text(w, e->ptr), node_text(w, e->value));
+        else
+            explain_at(w, e->at, "store [%s].%u = %s", node_text(w, e->place.address),
+                       e->place.size, node_text(w, e->value));
+    }
+    explain(w, "%s", in);
+    if (s->returns) {
+        explain_at(w, s->at, "return rax = %s", node_text(w, s->final[RAX]));
+        return;
+    }
+    explain_at(w, s->at, "branch %s", node_text(w, s->branch));
+    explain_effects(w, s->child[0], depth + 1);
+    explain(w, "%selse\n", in);
+    explain_effects(w, s->child[1], depth + 1);
+}

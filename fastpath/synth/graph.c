@@ -194,7 +194,8 @@ static node_id intern(struct graph *g, const struct node *want)
     bounds(g, &g->node[g->n]);
     g->node[g->n].rests |= g->node[want->a].rests | g->node[want->b].rests | g->node[want->c].rests;
     if (want->op == N_LOAD) /* what is read at an address is not that address */
-        g->node[g->n].rests = RESTS_LOAD | (g->node[g->n].rests & RESTS_UNKNOWN);
+        g->node[g->n].rests =
+            (uint8_t)(RESTS_LOAD | want->rests | (g->node[g->n].rests & (RESTS_UNKNOWN | RESTS_TSC)));
     g->node[g->n].next = *chain;
     *chain = g->n;
     return g->n++;
@@ -214,10 +215,13 @@ node_id g_input(struct graph *g, uint32_t field_offset)
                                      .rests = stack ? RESTS_STACK : RESTS_INPUT });
 }
 
-node_id g_load(struct graph *g, node_id address, unsigned int size)
+node_id g_load(struct graph *g, node_id address, unsigned int size, uint8_t rests)
 {
-    return intern(
-        g, &(struct node){ .op = N_LOAD, .a = address, .size = (uint8_t)size, .imm = ++g->serial });
+    return intern(g, &(struct node){ .op = N_LOAD,
+                                     .a = address,
+                                     .size = (uint8_t)size,
+                                     .imm = ++g->serial,
+                                     .rests = rests });
 }
 
 node_id g_tsc(struct graph *g)

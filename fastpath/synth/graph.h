@@ -77,8 +77,8 @@ void graph_free(struct graph *g);
 
 node_id g_const(struct graph *g, uint64_t value);
 node_id g_input(struct graph *g, uint32_t field_offset);
-/* A value read now: each call makes a new one. */
-node_id g_load(struct graph *g, node_id address, unsigned int size);
+/* A value read now: each call makes a new one.  rests: what was stored there rests on it. */
+node_id g_load(struct graph *g, node_id address, unsigned int size, uint8_t rests);
 node_id g_tsc(struct graph *g);
 node_id g_unknown(struct graph *g, unsigned int size);
 

@@ -205,9 +205,25 @@ static bool fold_through(struct work *w, struct state *st, const struct place *p
     return !w->failed;
 }
 
+/*
+ * RESTS_TSC if the path itself may have stored something there that rests on the time stamp, through
+ * another pointer perhaps: then so does what is read.
+ */
+static uint8_t rests_on(struct work *w, const struct state *st, const struct place *p)
+{
+    for (uint32_t i = 0; i < st->nr_known; i++) {
+        const struct known *k = &st->known[i];
+
+        if (k->stored && (g_node(&w->graph, k->value)->rests & RESTS_TSC) &&
+            alias(w, &k->place, p) != ALIAS_NO && !disjoint_seen(w, st->captures, &k->place, p))
+            return RESTS_TSC;
+    }
+    return 0;
+}
+
 static node_id real_load(struct work *w, struct state *st, const struct place *p)
 {
-    node_id value = g_load(&w->graph, p->address, p->size);
+    node_id value = g_load(&w->graph, p->address, p->size, rests_on(w, st, p));
     struct effect *e = effect_add(w, st->segment, E_LOAD);
 
     if (e) {
@@ -360,6 +376,7 @@ void memory_store(struct work *w, struct state *st, node_id address, unsigned in
             e->place = p;
             e->value = value;
             e->original = original;
+            e->timed = st->timed;
         }
     }
     know(w, st, &p, value, true);

@@ -18,8 +18,7 @@ static bool clear_bits(const struct graph *g, node_id truth, node_id *x, uint64_
     return g_is_const(g, and->b, mask);
 }
 
-/* !(x + from < bytes): x is outside [-from, bytes - from). */
-static bool outside(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes)
+bool are_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes)
 {
     const struct node *n = g_node(g, truth), *less = g_node(g, n->a);
     uint64_t number;
@@ -52,8 +51,8 @@ static bool merge_distance(struct work *w, const struct segment *s, struct effec
     node_id x, y, both;
     uint64_t holds;
 
-    if (!outside(g, a->value, &x, &from_a, &bytes_a) ||
-        !outside(g, b->value, &y, &from_b, &bytes_b) || x != y)
+    if (!are_apart(g, a->value, &x, &from_a, &bytes_a) ||
+        !are_apart(g, b->value, &y, &from_b, &bytes_b) || x != y)
         return false;
     low = -from_a < -from_b ? -from_a : -from_b;
     end_a = bytes_a - from_a;

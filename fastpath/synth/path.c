@@ -101,6 +101,7 @@ node_id truth_here(struct work *w, const struct state *st, node_id truth)
 
 void fact_add(struct work *w, struct state *st, node_id truth)
 {
+    st->timed |= (g_node(&w->graph, truth)->rests & RESTS_TSC) != 0;
     if (grow(w, &st->fact, st->nr_facts, &st->facts_room, sizeof(*st->fact)))
         st->fact[st->nr_facts++] = truth;
 }

@@ -2,7 +2,9 @@
 /* Where an address lies, as far as the path and its captures tell; guards that keep it there. */
 #include <string.h>
 
+#include "code.h"
 #include "memory.h"
+#include "run.h"
 
 #define STACK_BYTES 16384  /* of a kernel stack: Linux's THREAD_SIZE on x86-64 */
 #define STACK_SYM_MAX 8192 /* bound on what is subtracted from the stack pointer at run time */
@@ -75,6 +77,22 @@ static bool m2p_place(struct work *w, struct state *st, struct place *p)
     return true;
 }
 
+/*
+ * The kernel's memory by the captures: the base is held there, so that it is not user memory.  The distance
+ * counts for nothing: who adds it to a pointer of the last page means no user page by that.
+ */
+static void kernel_guard(struct work *w, struct state *st, struct place *p)
+{
+    uint64_t value;
+
+    if (half_of(w, st->captures, p) != ISA_KERNEL)
+        return;
+    if (g_is_const(&w->graph, p->base, &value))
+        return;
+    guard(w, st, g_not(&w->graph, g_op_imm(&w->graph, N_ULT, p->base, FAST_GUARD)));
+    p->kernel = true;
+}
+
 static bool pointer_place(struct work *w, struct state *st, struct place *p)
 {
     const struct node *base = g_node(&w->graph, p->base);
@@ -104,6 +122,7 @@ static bool pointer_place(struct work *w, struct state *st, struct place *p)
         return !w->failed;
     }
     p->region = IN_POINTER;
+    kernel_guard(w, st, p);
     if (base->op == N_LOAD && base->size == 8) {
         int64_t off;
 

@@ -143,9 +143,45 @@ static bool at_hand(const struct code *c, node_id a)
     return !a || op == N_CONST || op == N_INPUT || c->emitted[a];
 }
 
+/* a = (x >> n | x << 32 - n) in 32 bits, of an x that has no more. */
+static bool rotates(const struct graph *g, node_id a, node_id *x, uint64_t *by)
+{
+    const struct node *n = g_node(g, a), *or = g_node(g, n->a), *right, *left;
+    uint64_t mask, back;
+
+    if (n->op != N_AND || !g_is_const(g, n->b, &mask) || mask != 0xffffffffull || or->op != N_OR)
+        return false;
+    right = g_node(g, or->a);
+    left = g_node(g, or->b);
+    if (right->op != N_SHR) {
+        right = left;
+        left = g_node(g, or->a);
+    }
+    *x = right->a;
+    return right->op == N_SHR && left->op == N_SHL && left->a == *x && small(g, *x) &&
+           g_is_const(g, right->b, by) && g_is_const(g, left->b, &back) && *by + back == 32;
+}
+
+static void require(struct code *c, node_id a, uint64_t at);
+
+static void require_rotation(struct code *c, node_id a, node_id x, uint64_t by, uint64_t at)
+{
+    struct item *i;
+
+    require(c, x, at);
+    i = add(c, I_ROTATE, at);
+    i->node = a;
+    i->a = x;
+    i->off = (int64_t)by;
+    mark_emitted(c, a);
+}
+
 /* An item for the node, and before it for what it is made of. */
 static void require(struct code *c, node_id a, uint64_t at)
 {
+    uint64_t by;
+    node_id x;
+
     const struct node *n = g_node(&c->w->graph, a);
     struct item *i;
 
@@ -154,6 +190,10 @@ static void require(struct code *c, node_id a, uint64_t at)
     if (n->op == N_LOAD || n->op == N_TSC || n->op == N_UNKNOWN) {
         refuse(c->w, SYNTH_BAD_CAPTURE, "a value is used before it is read: %s",
                node_text(c->w, a));
+        return;
+    }
+    if (rotates(&c->w->graph, a, &x, &by)) {
+        require_rotation(c, a, x, by, at);
         return;
     }
     require(c, n->a, at);
@@ -181,7 +221,37 @@ static void require_address(struct code *c, node_id address, struct item *i, uin
     i->off = off;
 }
 
-static void order_effect(struct code *c, const struct effect *e)
+static node_id negative_of(const struct code *c, node_id a)
+{
+    for (uint32_t i = 0; i < c->nr_negated; i++)
+        if (c->negated[i] == a)
+            return c->negative[i];
+    return 0;
+}
+
+/* That two addresses are apart, where many must be apart from one of them: by its negative, one sum. */
+static bool order_apart(struct code *c, const struct effect *e, struct item *i)
+{
+    const struct graph *g = &c->w->graph;
+    int64_t from, bytes;
+    node_id x, negative;
+
+    if (!are_apart(g, e->value, &x, &from, &bytes))
+        return false;
+    negative = negative_of(c, g_node(g, x)->b);
+    if (!negative || g_node(g, g_node(g, x)->a)->op == N_CONST)
+        return false;
+    i->kind = I_APART;
+    i->a = g_node(g, x)->a;
+    i->b = negative;
+    i->off = from;
+    i->other = (uint32_t)bytes;
+    require(c, i->a, e->at);
+    require(c, i->b, e->at);
+    return true;
+}
+
+static void order_effect(struct code *c, const struct segment *s, const struct effect *e)
 {
     struct item i = { .at = e->at, .size = e->place.size };
 
@@ -189,11 +259,13 @@ static void order_effect(struct code *c, const struct effect *e)
         return;
     switch (e->kind) {
     case E_GUARD:
+        c->w->out->guards++;
+        if (order_apart(c, e, &i))
+            break;
         as_comparison(c->w, e->value, &i);
         require(c, i.a, e->at);
         require(c, i.b, e->at);
         i.kind = I_GUARD;
-        c->w->out->guards++;
         break;
     case E_LOAD:
         if (!c->needed[e->value])
@@ -204,6 +276,7 @@ static void order_effect(struct code *c, const struct effect *e)
             i.kind = I_M2P;
         } else {
             require_address(c, e->place.address, &i, e->at);
+            i.half = (uint8_t)half_of(c->w, s->captures, &e->place);
             i.kind = I_LOAD;
         }
         i.node = e->value;
@@ -223,9 +296,10 @@ static void order_effect(struct code *c, const struct effect *e)
     default:
         require_address(c, e->place.address, &i, e->at);
         require(c, e->value, e->at);
+        i.half = (uint8_t)half_of(c->w, s->captures, &e->place);
         i.kind = I_STORE;
         i.b = e->value;
-        i.tainted = g_node(&c->w->graph, e->value)->rests & RESTS_TSC;
+        i.tainted = e->timed || (g_node(&c->w->graph, e->value)->rests & RESTS_TSC);
         c->w->out->stores++;
         break;
     }
@@ -276,6 +350,7 @@ static void order_registers(struct code *c, const struct segment *s)
         refuse(c->w, SYNTH_RETURN_STATE, "registers of user mode change places");
 }
 
+/* Behind all stores, whose addresses it must not change the meaning of. */
 static void order_entry(struct code *c)
 {
     const struct effect *e = c->entry;
@@ -287,7 +362,81 @@ static void order_entry(struct code *c)
     *add(c, I_PT, e->at) = i;
 }
 
-static void order(struct code *c, const struct segment *s)
+/* Whether all that the node is made of has been read. */
+static bool ready(const struct code *c, node_id a)
+{
+    const struct node *n = g_node(&c->w->graph, a);
+
+    if (at_hand(c, a))
+        return true;
+    if (n->op == N_LOAD || n->op == N_TSC || n->op == N_UNKNOWN)
+        return false;
+    return ready(c, n->a) && ready(c, n->b) && ready(c, n->c);
+}
+
+/* Guards from effect `from` on that can be made now: the sooner, the fewer values wait for them. */
+static void order_ready_guards(struct code *c, struct segment *s, uint32_t from)
+{
+    for (uint32_t i = from; i < s->n && !c->w->failed; i++) {
+        struct effect *e = &s->effect[i];
+
+        if (e->kind != E_GUARD || e->dead || !ready(c, e->value))
+            continue;
+        order_effect(c, s, e);
+        e->dead = true; /* done */
+    }
+}
+
+static void order_waiting(struct code *c, const struct segment *s)
+{
+    for (uint32_t i = 0; i < c->nr_waiting; i++)
+        order_effect(c, s, c->waiting[i]);
+    c->nr_waiting = 0;
+}
+
+static void order_segment(struct code *c, struct segment *s)
+{
+    order_ready_guards(c, s, 0);
+    for (uint32_t i = 0; i < s->n && !c->w->failed; i++) {
+        uint8_t kind = s->effect[i].kind;
+
+        if (kind == E_STORE && s->effect[i].waits && !s->effect[i].dead) {
+            if (grow(c->w, &c->waiting, c->nr_waiting, &c->waiting_room, sizeof(*c->waiting)))
+                c->waiting[c->nr_waiting++] = &s->effect[i];
+            continue;
+        }
+        if (kind == E_STORE && !s->effect[i].dead)
+            order_waiting(c, s);
+        order_effect(c, s, &s->effect[i]);
+        if (kind == E_LOAD || kind == E_TSC)
+            order_ready_guards(c, s, i + 1);
+    }
+}
+
+static void order(struct code *c, struct segment *s);
+
+/* Both sides of a branch, each with what waits. */
+static void order_both(struct code *c, const struct segment *s, uint32_t branch)
+{
+    uint32_t n = c->nr_waiting;
+    const struct effect **kept = malloc((n + 1) * sizeof(*kept));
+
+    if (!kept) {
+        refuse(c->w, SYNTH_NO_MEMORY, "stores");
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        kept[i] = c->waiting[i];
+    order(c, s->child[0]);
+    c->item[branch].other = c->n;
+    c->nr_waiting = n;
+    for (uint32_t i = 0; i < n; i++)
+        c->waiting[i] = kept[i];
+    order(c, s->child[1]);
+    free(kept);
+}
+
+static void order(struct code *c, struct segment *s)
 {
     const struct effect *entry = c->entry;
     uint32_t start = c->n, trail = c->nr_trail, branch;
@@ -295,9 +444,9 @@ static void order(struct code *c, const struct segment *s)
     if (!s) {
         add(c, I_PASS, 0);
     } else {
-        for (uint32_t i = 0; i < s->n && !c->w->failed; i++)
-            order_effect(c, &s->effect[i]);
+        order_segment(c, s);
         if (s->returns) {
+            order_waiting(c, s);
             if (c->entry)
                 order_entry(c);
             order_registers(c, s);
@@ -310,9 +459,7 @@ static void order(struct code *c, const struct segment *s)
             require(c, i.b, s->at);
             branch = c->n;
             *add(c, I_BRANCH, s->at) = i;
-            order(c, s->child[0]);
-            c->item[branch].other = c->n;
-            order(c, s->child[1]);
+            order_both(c, s, branch);
         }
     }
     for (uint32_t i = start; i < c->n; i++)
@@ -366,19 +513,89 @@ uint32_t next_use(const struct code *c, node_id a, uint32_t at, uint32_t end)
     return UINT32_MAX;
 }
 
-bool schedule(struct code *c)
+/* What is needed, anew: nodes may have come since. */
+static bool need_all(struct code *c)
 {
-    uint32_t n = c->w->graph.n;
-
-    c->needed = calloc(n, 1);
-    c->emitted = calloc(n + 64, 1);
-    c->use_start = calloc(n + 2, sizeof(*c->use_start));
-    if (!c->needed || !c->emitted || !c->use_start) {
+    free(c->needed);
+    c->needed = calloc(c->w->graph.n, 1);
+    if (!c->needed) {
         refuse(c->w, SYNTH_NO_MEMORY, "schedule");
         return false;
     }
     need_segment(c, c->w->root);
     need_operands(c);
+    return true;
+}
+
+static void count_apart(const struct code *c, const struct segment *s, node_id *from, uint32_t *times,
+                        uint32_t *n)
+{
+    const struct graph *g = &c->w->graph;
+    int64_t off, bytes;
+    uint32_t k;
+    node_id x;
+
+    if (!s)
+        return;
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (s->effect[i].kind != E_GUARD || s->effect[i].dead ||
+            !are_apart(g, s->effect[i].value, &x, &off, &bytes))
+            continue;
+        for (k = 0; k < *n && from[k] != g_node(g, x)->b; k++)
+            ;
+        if (k == MAX_NEGATED)
+            continue;
+        from[k] = g_node(g, x)->b;
+        times[k]++;
+        *n += k == *n;
+    }
+    count_apart(c, s->child[0], from, times, n);
+    count_apart(c, s->child[1], from, times, n);
+}
+
+/* Addresses that two others or more must be apart from. */
+static void choose_negated(struct code *c)
+{
+    node_id from[MAX_NEGATED];
+    uint32_t times[MAX_NEGATED] = { 0 }, n = 0;
+
+    count_apart(c, c->w->root, from, times, &n);
+    for (uint32_t k = 0; k < n; k++) {
+        if (times[k] < 2)
+            continue;
+        c->negated[c->nr_negated] = from[k];
+        c->negative[c->nr_negated++] = g_op(&c->w->graph, N_SUB, g_const(&c->w->graph, 0), from[k]);
+    }
+}
+
+/* The effects as they are to be, and what of them is needed. */
+static bool settle(struct code *c)
+{
+    if (!need_all(c))
+        return false;
+    delay_stores(c, c->w->root);
+    merge_guards(c->w, c->w->root);
+    if (c->w->failed || !need_all(c))
+        return false;
+    imply_guards(c, c->w->root);
+    choose_negated(c);
+    explain_effects(c->w, c->w->root, 0);
+    return need_all(c);
+}
+
+bool schedule(struct code *c)
+{
+    uint32_t n;
+
+    if (!settle(c))
+        return false;
+    n = c->w->graph.n;
+    c->emitted = calloc(n + 64, 1);
+    c->use_start = calloc(n + 2, sizeof(*c->use_start));
+    if (!c->emitted || !c->use_start) {
+        refuse(c->w, SYNTH_NO_MEMORY, "schedule");
+        return false;
+    }
     order(c, c->w->root);
     if (!c->w->failed)
         count_uses(c);

@@ -103,44 +103,6 @@ static void give_watches(struct work *w)
         w->out->flags |= RADON_FAST_ONE_VCPU;
 }
 
-static void explain_effects(struct work *w, const struct segment *s, unsigned int depth)
-{
-    static const char indent[] = "                ";
-    const char *in = indent + sizeof(indent) - 1 - (depth < 8 ? 2 * depth : 16);
-
-    if (!s) {
-        explain(w, "%sPASS\n", in);
-        return;
-    }
-    for (uint32_t i = 0; i < s->n; i++) {
-        const struct effect *e = &s->effect[i];
-
-        if (e->dead)
-            continue;
-        explain(w, "%s", in);
-        if (e->kind == E_GUARD)
-            explain_at(w, e->at, "guard %s", node_text(w, e->value));
-        else if (e->kind == E_LOAD)
-            explain_at(w, e->at, "load  %s", node_text(w, e->value));
-        else if (e->kind == E_TSC)
-            explain_at(w, e->at, "tsc");
-        else if (e->kind == E_PT)
-            explain_at(w, e->at, "entry [%s] = %s", node_text(w, e->ptr), node_text(w, e->value));
-        else
-            explain_at(w, e->at, "store [%s].%u = %s", node_text(w, e->place.address),
-                       e->place.size, node_text(w, e->value));
-    }
-    explain(w, "%s", in);
-    if (s->returns) {
-        explain_at(w, s->at, "return rax = %s", node_text(w, s->final[RAX]));
-        return;
-    }
-    explain_at(w, s->at, "branch %s", node_text(w, s->branch));
-    explain_effects(w, s->child[0], depth + 1);
-    explain(w, "%selse\n", in);
-    explain_effects(w, s->child[1], depth + 1);
-}
-
 static void work_free(struct work *w)
 {
     for (uint32_t i = 0; i < w->nr_all; i++) {
@@ -169,11 +131,7 @@ int synth(const struct synth_input *in, struct synth_output *out)
         refuse(w, SYNTH_NO_MEMORY, "graph");
     if (!w->failed && lift(w))
         remove_dead(w);
-    if (!w->failed && w->root)
-        sink_stores(w);
     if (!w->failed && w->root) {
-        merge_guards(w, w->root);
-        explain_effects(w, w->root, 0);
         emit(w);
     }
     if (!w->failed)

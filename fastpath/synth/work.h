@@ -26,6 +26,7 @@ struct place {
     node_id sym;    /* IN_STACK: subtracted from the stack's start, or 0 */
     uint8_t region; /* enum region */
     uint8_t size;
+    bool kernel; /* IN_POINTER: a guard holds the base in the kernel's half */
     bool own; /* reached from the current task, the per-CPU base or the stack (rule 4) */
 };
 
@@ -43,6 +44,8 @@ enum effect_kind { E_LOAD, E_TSC, E_GUARD, E_STORE, E_PT };
 struct effect {
     uint8_t kind;
     bool dead;
+    bool waits; /* E_STORE: done at the end of the path */
+    bool timed; /* E_STORE: of a path that the time stamp chose */
     struct place place; /* E_LOAD, E_STORE */
     node_id value;      /* loaded, stored; E_GUARD: the truth that must hold */
     node_id original;   /* E_STORE: what memory held before the path's first store there, or 0;
@@ -82,6 +85,7 @@ struct state {
     bool masked; /* events */
     bool entry_changed; /* a page-table entry was: */
     struct place entry;
+    bool timed;  /* a guard or branch that rests on the time stamp lies behind */
 };
 
 /* The values of nodes in one capture. */
@@ -201,11 +205,13 @@ bool lift(struct work *w);
 /* dead.c: marks stores and loads that need not be done. */
 void remove_dead(struct work *w);
 
-/* sink.c: stores to the end of their path. */
-void sink_stores(struct work *w);
-
 /* merge.c: one comparison for several guards. */
 void merge_guards(struct work *w, struct segment *s);
+/* !(x + from < bytes) with a difference x, x outside [-from, bytes - from): two addresses apart. */
+bool are_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes);
+
+/* explain.c: what is done, path by path. */
+void explain_effects(struct work *w, const struct segment *s, unsigned int depth);
 
 /* emit.c: the program. */
 bool emit(struct work *w);

@@ -23,7 +23,7 @@ liblzma-dev               /usr/lib/x86_64-linux-gnu/liblzma.a        build      
 zlib1g-dev                /usr/lib/x86_64-linux-gnu/libz.a           build      unpacks gzip kernels
 libzstd-dev               /usr/lib/x86_64-linux-gnu/libzstd.a        build      unpacks Zstd kernels
 liblz4-dev                /usr/lib/x86_64-linux-gnu/liblz4.a         build      unpacks LZ4 kernels
-libzydis-dev              /usr/include/Zydis/Zydis.h                 build      second opinion of the decoder tests
+libzydis-dev              /usr/include/Zydis/Zydis.h                 build      decodes what radon-prof recorded; the decoder tests' second opinion
 libelf-dev                /usr/lib/x86_64-linux-gnu/libelf.a         build      symbols of programs
 libcmocka-dev             /usr/include/cmocka.h                      build      unit tests
 libpfm4-dev               /usr/include/perfmon/pfmlib.h              build      names of software events

@@ -38,14 +38,14 @@ def read_input(path, what):
         raise UsageError("cannot read the %s %s: %s" % (what, path, error.strerror)) from None
 
 
-def _version_key(path):
+def version_key(path):
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)]
 
 
 def newest():
     """Debian's newest kernel on this host, or None."""
     found = [path for path in glob.glob(PATTERN) if not re.search(r"-(rt|cloud)-amd64$", path)]
-    return max(found, key=_version_key) if found else None
+    return max(found, key=version_key) if found else None
 
 
 def check(path):

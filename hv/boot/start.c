@@ -87,6 +87,12 @@ static void __init read_options(void)
                          serial_format(com1->data_bits, com1->stop_bits, com1->parity), com1->irq);
 }
 
+/*
+ * Below this RAM is what the firmware left there.  Domain 0 looks for the firmware's tables in it, also
+ * where the machine's map says RAM (Linux, since 6.3: the iBFT, from 512 KiB on).
+ */
+#define LOW_END 0x100000
+
 static void __init reserve(paddr_t start, paddr_t end)
 {
     if (memory.nr_reserved == ARRAY_SIZE(memory.reserved) - 1)
@@ -102,7 +108,7 @@ static void __init find_memory(void)
         if (r->type == BOOT_MEM_RAM && memory.nr_ram < ARRAY_SIZE(memory.ram))
             memory.ram[memory.nr_ram++] = (struct mem_region){ r->base, r->base + r->length };
     }
-    reserve(0, 0x100000); /* BIOS data, EBDA, option ROMs, the trampoline */
+    reserve(0, LOW_END); /* BIOS data, EBDA, option ROMs, the trampoline */
     reserve(HV_LOAD_PADDR, HV_LOAD_PADDR + (__image_end - __image_start));
     for (unsigned int i = 0; i < boot.module_count; i++)
         reserve(boot.modules[i].start, boot.modules[i].end);
@@ -115,6 +121,7 @@ static void __init init_memory(void)
     find_memory();
     frames = paging_init(&memory);
     mm_init(frames, memory.ram, memory.nr_ram, memory.reserved, memory.nr_reserved);
+    mm_leave_to_firmware(0, LOW_END >> PAGE_SHIFT);
     paging_heap_ready();
 }
 
@@ -225,7 +232,8 @@ void __init hv_start(uint32_t magic, uint32_t info)
     fast_init(options.fast);
     dom0_build(&boot, &options);
     for (unsigned int i = 0; i < boot.module_count; i++)
-        mm_release_region(boot.modules[i].start, boot.modules[i].end);
+        if (boot.modules[i].end > LOW_END)
+            mm_release_region(MAX(boot.modules[i].start, (paddr_t)LOW_END), boot.modules[i].end);
     console_init();
     vcpu_set_online(dom0->vcpu[0]);
     leave_boot_stack();

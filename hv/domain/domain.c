@@ -10,6 +10,7 @@
 #include "hv/event.h"
 #include "hv/fpu.h"
 #include "hv/grant.h"
+#include "hv/hypercall.h"
 #include "hv/lib.h"
 #include "hv/paging.h"
 #include "hv/sched.h"
@@ -69,6 +70,7 @@ static struct vcpu *vcpu_alloc(struct domain *d, uint32_t id)
     v->id = id;
     v->domain = d;
     v->hot->vcpu = v;
+    v->hot->hypercalls = hypercall_table;
     v->kernel_l4 = v->user_l4 = MFN_NONE;
     v->hot->kernel_cr3 = v->hot->user_cr3 = idle_cr3;
     v->dr[6] = 0xffff0ff0;

@@ -111,8 +111,11 @@ static long op_up(struct vcpu *v)
 {
     if (!v->initialised)
         return -XEN_EINVAL;
+    /* In this order: who installs a handler in between finds that a vCPU comes (hv/fast/install.c). */
+    __atomic_store_n(&v->comes_up, true, __ATOMIC_SEQ_CST);
     fast_guest_changed(v->domain, RADON_FAST_VCPUS);
     vcpu_set_online(v);
+    __atomic_store_n(&v->comes_up, false, __ATOMIC_SEQ_CST);
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "hv/asm.h"
 #include "hv/guest.h"
 #include "hv/radon_op.h"
+#include "hv/trace.h"
 
 #include "capture.h"
 
@@ -87,6 +88,7 @@ void capture_finish(struct capture *c, enum radon_capture_end end, bool keep)
 
     c->head.end = end;
     c->head.tsc_end = rdtsc();
+    trace_capture_end(c->id, c->attempts - 1, end, c->head.steps);
     if (keep && transfer(c, c->bytes, (uint8_t *)&c->head, sizeof(c->head), true))
         WRITE_ONCE(c->bytes, c->at);
     if (end == RADON_CAPTURE_DONE)
@@ -159,6 +161,7 @@ int capture_op_start(struct radon_capture_start *op)
     }
     fd->capture = c;
     op->id = c->id;
+    trace_capture_start(c->id, d->id, op->kind, op->number, op->address);
     refresh_all(d);
     spin_unlock(&fd->lock);
     fast_sync(); /* who still looks at the old one */

@@ -70,29 +70,30 @@ static bool env_load(void *world, uint64_t address, unsigned int size, uint64_t 
 
 /* ------------------------------------------------------------------ stores */
 
+#define NO_PAGE 8u /* a tag that none is compared with: bits 3 to 11 are masked out there */
+
 #define LEAF_BITS (PTE_P | PTE_RW | PTE_U | PTE_A | PTE_D)
 #define UPPER_BITS (PTE_P | PTE_RW | PTE_U)
 
-static inline uint64_t entry_below(uint64_t e, uint64_t va, unsigned int level)
+static inline const uint64_t *entry_below(uint64_t e, uint64_t va, unsigned int level)
 {
     uint64_t offset = va >> (12 + 9 * (level - 1) - 3) & 0xff8;
 
-    return READ_ONCE(*(const uint64_t *)((char *)paddr_to_virt(e & PTE_ADDR_MASK) + offset));
+    return (const uint64_t *)((char *)paddr_to_virt(e & PTE_ADDR_MASK) + offset);
 }
 
-/* The L1 entry of va in v's kernel tables if all above it allow writing; 0: none. */
-static inline uint64_t writable_entry(const struct vcpu *v, uint64_t va)
+/* The L1 entry of va in v's kernel tables if all above it allow writing; NULL: none. */
+static inline const uint64_t *writable_entry(const struct vcpu *v, uint64_t va)
 {
-    uint64_t l4e = entry_below(v->hot->kernel_cr3, va, 4), l3e, l2e;
+    uint64_t e = v->hot->kernel_cr3;
 
     /* Every present entry of a live table names a live table, in RAM. */
-    if ((l4e & UPPER_BITS) != UPPER_BITS)
-        return 0;
-    l3e = entry_below(l4e, va, 3);
-    if ((l3e & UPPER_BITS) != UPPER_BITS)
-        return 0;
-    l2e = entry_below(l3e, va, 2);
-    return (l2e & UPPER_BITS) == UPPER_BITS ? entry_below(l2e, va, 1) : 0;
+    for (unsigned int level = 4; level > 1; level--) {
+        e = READ_ONCE(*entry_below(e, va, level));
+        if ((e & UPPER_BITS) != UPPER_BITS)
+            return NULL;
+    }
+    return entry_below(e, va, 1);
 }
 
 /* vcpu_info has the event flags, which no handler stores to (rule 6). */
@@ -113,7 +114,8 @@ static bool in_vcpu_info(const struct domain *d, paddr_t at, unsigned int size)
  * The accessed and dirty bits must be set already: the guest kernel's own store sets them, and the
  * next time it goes.
  */
-static inline void *store_target(const struct vcpu *v, uint64_t address, unsigned int size)
+static inline void *store_target(const struct vcpu *v, uint64_t address, unsigned int size,
+                                 const uint64_t **entry)
 {
     const struct page_info *pg;
     uint64_t e, frame, state;
@@ -122,7 +124,8 @@ static inline void *store_target(const struct vcpu *v, uint64_t address, unsigne
     if (unlikely(outside_hv(address) != address || !is_canonical(address) ||
                  (address & (PAGE_SIZE - 1)) + size > PAGE_SIZE))
         return NULL;
-    e = writable_entry(v, address);
+    *entry = writable_entry(v, address);
+    e = *entry ? READ_ONCE(**entry) : 0;
     frame = (e & PTE_ADDR_MASK) >> PAGE_SHIFT;
     if (unlikely((e & LEAF_BITS) != LEAF_BITS || frame >= max_mfn))
         return NULL;
@@ -138,31 +141,26 @@ static inline void *store_target(const struct vcpu *v, uint64_t address, unsigne
 }
 
 /*
- * store_target() for addresses of the guest kernel, remembered by page.  Not for user memory, whose
- * dirty bits the guest clears while it stays writable; nor where a vcpu_info is in the page.
+ * store_target(), remembered by page, where no vcpu_info is in it: lean code looks there first.  Before the count of writable mappings that went away is said to be up to date, what was
+ * remembered under an older one goes.
  */
-static __attribute__((noinline)) void *find_target(struct fast_world *w, uint64_t address,
-                                                   unsigned int size)
+static void *find_target(struct fast_run *run, struct fast_world *w, uint64_t address,
+                         unsigned int size)
 {
-    struct fast_page *p = &w->pages[address >> PAGE_SHIFT & (FAST_CACHED - 1)];
     uint64_t offset = address & (PAGE_SIZE - 1), gone = READ_ONCE(mm_writable_gone);
-    void *to = store_target(w->v, address, size);
+    const uint64_t *entry;
+    void *to;
 
-    if (to && (int64_t)address < 0 && !(virt_to_page(to)->state & PGS_VCPU_INFO))
-        *p = (struct fast_page){ address - offset, w->v->hot->kernel_cr3, gone,
-                                 (char *)to - offset };
+    if (run->gone != gone) {
+        for (unsigned int i = 0; i < FAST_PAGES; i++)
+            run->page[i].tag = NO_PAGE;
+        run->gone = gone;
+    }
+    to = store_target(w->v, address, size, &entry);
+    if (to && !(virt_to_page(to)->state & PGS_VCPU_INFO))
+        run->page[address >> PAGE_SHIFT & (FAST_PAGES - 1)] =
+            (struct fast_page){ address - offset, (uint64_t)to - address, entry, READ_ONCE(*entry) };
     return to;
-}
-
-static inline void *cached_target(struct fast_world *w, uint64_t address, unsigned int size)
-{
-    const struct fast_page *p = &w->pages[address >> PAGE_SHIFT & (FAST_CACHED - 1)];
-    uint64_t offset = address - p->page;
-
-    if (likely(offset <= PAGE_SIZE - size && p->gone == READ_ONCE(mm_writable_gone) &&
-               p->cr3 == w->v->hot->kernel_cr3))
-        return p->at + offset;
-    return find_target(w, address, size);
 }
 
 static inline void put(void *to, unsigned int size, uint64_t value)
@@ -186,7 +184,8 @@ static inline void put(void *to, unsigned int size, uint64_t value)
 static bool env_may_store(void *world, uint64_t address, unsigned int size)
 {
     struct fast_world *w = world;
-    void *to = w->nr_proved < FAST_MAX_STAGED ? cached_target(w, address, size) : NULL;
+    const uint64_t *entry;
+    void *to = w->nr_proved < FAST_MAX_STAGED ? store_target(w->v, address, size, &entry) : NULL;
 
     if (!to)
         return false;
@@ -194,12 +193,26 @@ static bool env_may_store(void *world, uint64_t address, unsigned int size)
     return true;
 }
 
-static __attribute__((noinline)) bool take_many(struct fast_run *run, struct fast_world *w)
+/* As lean code looks for it. */
+static void *known_target(const struct fast_run *run, uint64_t address, unsigned int size)
+{
+    const struct fast_page *p = &run->page[address >> PAGE_SHIFT & (FAST_PAGES - 1)];
+    bool known = run->gone == READ_ONCE(mm_writable_gone) &&
+                 (address & ~(PAGE_SIZE - 1UL)) == p->tag && !(address & (size - 1)) &&
+                 ((int64_t)address < 0 || READ_ONCE(*p->entry) == p->was);
+
+    return known ? (void *)(address + p->distance) : NULL;
+}
+
+/* fast_prove() and fast_commit() at once, for a run that has staged stores alone. */
+bool fast_take_stores(struct fast_run *run, struct fast_world *w)
 {
     uint32_t n = run->nr_staged;
 
     for (uint32_t i = 0; i < n; i++) {
-        w->proved[i] = cached_target(w, run->staged[i].address, run->staged[i].size);
+        w->proved[i] = known_target(run, run->staged[i].address, run->staged[i].size);
+        if (!w->proved[i])
+            w->proved[i] = find_target(run, w, run->staged[i].address, run->staged[i].size);
         if (unlikely(!w->proved[i])) {
             run->stop = FAST_STOP_STORE;
             return false;
@@ -207,22 +220,6 @@ static __attribute__((noinline)) bool take_many(struct fast_run *run, struct fas
     }
     for (uint32_t i = 0; i < n; i++)
         put(w->proved[i], run->staged[i].size, run->staged[i].value);
-    return true;
-}
-
-/* fast_prove() and fast_commit() at once, for a run that has staged stores alone. */
-bool fast_take_stores(struct fast_run *run, struct fast_world *w)
-{
-    void *to;
-
-    if (run->nr_staged != 1)
-        return take_many(run, w);
-    to = cached_target(w, run->staged[0].address, run->staged[0].size);
-    if (unlikely(!to)) {
-        run->stop = FAST_STOP_STORE;
-        return false;
-    }
-    put(to, run->staged[0].size, run->staged[0].value);
     return true;
 }
 

@@ -13,6 +13,7 @@
 
 #include "hv/domain.h"
 #include "hv/fast.h"
+#include "hv/hypercall.h"
 #include "hv/lib.h"
 #include "hv/mm.h"
 #include "hv/percpu.h"
@@ -25,10 +26,14 @@
 
 #define FAST_PATHS 64u   /* ways through a handler that are told apart */
 #define FAST_TIMED 499u   /* one run in so many is timed; prime */
-#define FAST_ORACLE 2u   /* of those, one in so many of a handler that agreed its way up is compared */
+#define FAST_SELDOM (1u << 30) /* the most runs that are counted down in one go */
 
-/* What one CPU counts of a handler. */
+/* What one CPU counts of a handler; and what hv/x86/fast_entry.S needs of it. */
 struct fast_counts {
+    fast_code code;
+    uint32_t left;               /* runs up to the next one that is timed or compared */
+    uint32_t step;               /* what it began with */
+    uint32_t to_timed, to_compared; /* runs to either, when it began */
     uint64_t hits, cycles;
     uint64_t passes[RADON_FAST_NR_PASSES];
 };
@@ -39,11 +44,11 @@ struct fast_watched {
 };
 
 struct fast_handler {
-    fast_code code;              /* first: hv/x86/fast_entry.S */
+    fast_code code;
+    bool lean;                   /* it is lean code */
     uint32_t state;              /* enum radon_fast_state */
-    uint32_t left;               /* runs up to the next one that is timed; roughly, where CPUs race */
-    uint32_t timed;              /* of those, so far */
-    bool oracle;                 /* active: some of the timed ones are compared */
+    bool oracle;                 /* active: one in fd->oracle is compared */
+    uint32_t overruns;           /* of its budget, one after the other */
     struct fast_counts *counts;  /* of each CPU */
     struct fast_handler *next;
     struct fast_domain *fd;
@@ -57,7 +62,7 @@ struct fast_handler {
     uint32_t nr_tainted;
     struct fast_watched *watched;
     uint32_t nr_watched;
-    uint32_t one_vcpu;
+    bool one_vcpu;               /* RADON_FAST_ONE_VCPU */
     struct fast_program program; /* in the blob */
     struct radon_fast_info info; /* runs, hits, passes: in counts */
     struct radon_fast_evidence *evidence;
@@ -66,9 +71,10 @@ struct fast_handler {
 };
 
 struct fast_domain {
-    struct fast_handler *syscalls[FAST_MAX_SYSCALL + 1]; /* first: hot->fast_syscalls */
-    struct fast_handler *lean[FAST_MAX_SYSCALL + 1]; /* those that hv/x86/fast_entry.S may run */
-    struct fast_handler *hypercalls[FAST_MAX_HYPERCALL + 1];
+    struct fast_handler *syscalls[FAST_MAX_SYSCALL + 1];
+    struct fast_counts **lean;   /* of each CPU, by system call, then by hypercall: those that assembly may run */
+    struct fast_handler *hypercalls[NR_HYPERCALLS];
+    hypercall_fn table[NR_HYPERCALLS]; /* hypercall_table, but for those: fast_hypercall_entry */
     struct fast_handler *traps[RADON_FAST_MAX_HANDLERS];
     uint32_t nr_syscalls, nr_hypercalls, nr_traps; /* published ones */
     spinlock_t lock;
@@ -76,15 +82,8 @@ struct fast_domain {
     struct fast_handler *list;   /* newest first, retired ones too */
     uint32_t nr_handlers;
     bool off;
+    uint32_t oracle;             /* RADON_FAST_ORACLE */
     struct capture *capture;     /* capture.c */
-};
-
-/* Pages of the guest kernel's that stores went to of late; valid as mm_writable_gone says. */
-#define FAST_CACHED 32u
-struct fast_page {
-    uint64_t page; /* virtual address */
-    uint64_t cr3, gone;
-    char *at;      /* in the direct map */
 };
 
 #define FAST_MAX_PT 4u /* page-table entries that one run may change */
@@ -97,7 +96,6 @@ struct fast_world {
     bool tables_locked;            /* mm.lock is held for them */
     uint32_t nr_proved;
     void *proved[FAST_MAX_STAGED]; /* in the direct map, in the order of the staged stores */
-    struct fast_page pages[FAST_CACHED];
 };
 
 /* A CPU's work memory. */
@@ -105,7 +103,7 @@ struct fast_cpu {
     struct fast_run run;
     struct fast_ctx ctx;
     struct fast_world world;
-    struct fast_handler *lean;   /* that fast_entry.S runs, or ran last */
+    uint64_t cycles;             /* of the last run from C: its program, and its stores if taken */
 };
 
 extern const struct fast_env fast_env;
@@ -144,11 +142,18 @@ struct fast_handler *code_owner(uint64_t rip);
 
 extern bool fast_allowed;
 
+/* Whether d has more than one vCPU, or is about to. */
+bool fast_many_vcpus(const struct domain *d);
 /* d's state, made if needed; NULL without memory. */
 struct fast_domain *fast_domain_get(struct domain *d);
 /* The domain that a caller may speak of, or NULL and *rc. */
 struct domain *fast_target(uint16_t id, int *rc);
 struct fast_handler *fast_find(uint32_t id, int *rc);
+/* h->state, traced; why: of a retirement, else 0.  fd->lock is held if h is in the list. */
+void fast_set_state(struct fast_handler *h, enum radon_fast_state state, enum radon_fast_reason why);
+/* Whether a handler may be attached to this hypercall; whether one of that kind may be in `state`. */
+bool fast_hypercall_offered(uint32_t number);
+bool fast_may_go(uint32_t attach_kind, uint32_t state);
 /* Every CPU has left what it was in; any locks may be held but none that CPUs wait for unserved. */
 void fast_sync(void);
 /* Make h, new or disabled, run; replaces who was there.  fd->lock is held for these three. */
@@ -180,9 +185,14 @@ void shadow_run(struct fast_handler *h, struct fast_cpu *w);
 
 /* Flags in which the guest kernel's path does more than a handler knows of (RF too, but for faults). */
 #define FAST_REFUSED_FLAGS (X86_EFLAGS_TF | X86_EFLAGS_AC | X86_EFLAGS_NT)
+/* An entry that h left to others. */
+void fast_count_pass(struct fast_handler *h, enum radon_fast_pass why);
 /* Why a run that was not DONE was not. */
 enum radon_fast_pass fast_pass_of(const struct fast_run *run);
-/* r0 of a run; what it staged is proved possible if that is DONE.  Nothing is taken. */
+/*
+ * r0 of a run; what it staged is proved possible if that is DONE.  Nothing is taken.  One that goes on
+ * taking longer than it may passes and is retired.
+ */
 enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w);
 
 /* The state of regs as a context; user: the entry came from user mode. */
@@ -191,13 +201,22 @@ uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *
 
 /* ------------------------------------------------------------------ lean.c */
 
-/* Work memory for every CPU, ready for fast_entry.S; false without memory. */
-bool fast_lean_init(void);
+/* What a hit of h by assembly takes, whose program and stores took so long between so many pairs of stamps. */
+uint64_t fast_lean_cycles(const struct fast_handler *h, uint64_t measured, unsigned int stamps);
+/* Work memory for every CPU, and fd's tables, ready for fast_entry.S; false without memory. */
+bool fast_lean_init(struct fast_domain *fd);
+void fast_lean_free(struct fast_domain *fd);
 struct fast_cpu *fast_work_of(unsigned int cpu);
 /*
  * h's state changed: from now on fast_entry.S runs it, or not: if it is active, and what it reads and
  * writes is what is there.  fd->lock is held.
  */
 void fast_lean_update(struct fast_handler *h);
+/* It is unpublished: fast_entry.S finds it no more. */
+void fast_lean_forget(const struct fast_handler *h);
+/* Lean code from C, on the context of the current vCPU (w->world.v), as fast_call_lean(): r0. */
+uint64_t fast_run_lean(struct fast_handler *h, struct fast_cpu *w);
+/* Where v's CPU has what fast_entry.S works with. */
+void fast_find_work(struct vcpu *v);
 
 #endif

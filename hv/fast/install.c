@@ -5,12 +5,13 @@
 #include "hv/asm.h"
 #include "hv/guest.h"
 #include "hv/time.h"
+#include "hv/trace.h"
 
 #include "fast_int.h"
 
 #define MAX_BYTES (sizeof(struct fast_header) + FAST_MAX_INSNS * sizeof(struct fast_insn))
 #define VERIFY_ORDER 5u /* struct verify_space, struct fast_verdict, text */
-#define JIT_ORDER 3u
+#define JIT_ORDER 5u
 #define TEXT_BYTES 2048u
 
 static spinlock_t installing; /* one at a time: the writable view of the code */
@@ -89,7 +90,10 @@ static int make_code(struct fast_handler *h)
 
     if (!space)
         return rc;
-    h->code_bytes = fast_jit_size_guest(&h->program, space);
+    h->code_bytes = fast_jit_size_lean(&h->program, space, (uint64_t)h);
+    h->lean = h->code_bytes != 0;
+    if (!h->lean)
+        h->code_bytes = fast_jit_size_guest(&h->program, space);
     spin_lock(&installing);
     h->code_at = h->code_bytes ? code_alloc(h, h->code_bytes) : 0;
     if (h->code_at) {
@@ -124,6 +128,7 @@ static void describe(struct fast_handler *h, const struct radon_fast_install *op
     info->hash = fnv1a(RADON_FAST_HASH_START, h->blob, h->blob_bytes);
     info->installed = rdtsc();
     info->agreements = op->agreements;
+    info->budget = op->budget ? op->budget : tsc_khz * RADON_FAST_BUDGET_US / 1000;
 }
 
 /* Unlinks a retired handler, the oldest, if the domain has as many as it may; NULL: there is none. */
@@ -169,6 +174,7 @@ static int enlist(struct fast_domain *fd, struct fast_handler *h, struct fast_ha
 
 static int start(struct fast_domain *fd, struct fast_handler *h, bool active)
 {
+    const struct radon_fast_info *info = &h->info;
     int rc = fast_watch(h);
 
     spin_lock(&fd->lock);
@@ -176,8 +182,14 @@ static int start(struct fast_domain *fd, struct fast_handler *h, bool active)
         rc = -XEN_EPERM;
     if (rc == 0 && h->state == RADON_FAST_RETIRED) /* what it rests on changed meanwhile */
         rc = -XEN_EBUSY;
+    /* Rules 3 and 4.  A vCPU that comes up later retires it, since this lock is held. */
+    if (rc == 0 && h->one_vcpu && fast_many_vcpus(fd->domain))
+        rc = -XEN_EBUSY;
     if (rc == 0) {
-        h->state = active ? RADON_FAST_ACTIVE : RADON_FAST_SHADOW;
+        trace_fast_install(info->id, info->domain, info->attach_kind, info->attach_number,
+                           info->attach_address);
+        h->state = 0; /* was not there, for who follows the trace */
+        fast_set_state(h, active ? RADON_FAST_ACTIVE : RADON_FAST_SHADOW, RADON_FAST_NO_REASON);
         h->info.activated = active ? h->info.installed : 0;
         fast_publish(h);
     } else {
@@ -227,6 +239,15 @@ static int fetch_all(struct fast_handler *h, const struct radon_fast_install *op
     return rc;
 }
 
+static int check_point(const struct fast_header *head, const struct radon_fast_install *op)
+{
+    uint32_t state = op->flags & RADON_FAST_INSTALL_ACTIVE ? RADON_FAST_ACTIVE : RADON_FAST_SHADOW;
+
+    if (head->attach_kind == FAST_ATTACH_HYPERCALL && !fast_hypercall_offered(head->attach_number))
+        return -XEN_EINVAL;
+    return fast_may_go(head->attach_kind, state) ? 0 : -XEN_EOPNOTSUPP;
+}
+
 static int build(struct fast_handler *h, struct radon_fast_install *op, struct domain *d)
 {
     struct fast_domain *fd;
@@ -234,23 +255,27 @@ static int build(struct fast_handler *h, struct radon_fast_install *op, struct d
 
     if (rc == 0)
         rc = verify(h, op);
+    if (rc == 0 && op->refusal)
+        trace_fast_refuse(d->id, op->refusal, op->instruction);
     if (rc || op->refusal || (op->flags & RADON_FAST_INSTALL_VERIFY_ONLY))
         return rc;
-    if (h->program.head.attach_kind == FAST_ATTACH_HYPERCALL)
-        return -XEN_EOPNOTSUPP; /* no hypercall looks for a handler */
+    rc = check_point(&h->program.head, op);
+    if (rc)
+        return rc;
     fd = fast_domain_get(d);
     if (!fd)
         return -XEN_ENOMEM;
-    h->one_vcpu = op->flags & RADON_FAST_ONE_VCPU;
+    h->one_vcpu = (op->flags & RADON_FAST_ONE_VCPU) != 0;
     describe(h, op, d);
     rc = make_code(h);
     if (rc == 0)
         rc = fast_fetch_watches(h, op->watches, op->nr_watches);
     if (rc == 0)
         rc = enter(fd, h, op->flags & RADON_FAST_INSTALL_ACTIVE);
-    if (rc == 0)
-        op->id = h->info.id;
-    return rc;
+    if (rc)
+        return rc;
+    op->id = h->info.id;
+    return 0;
 }
 
 int fast_op_install(struct radon_fast_install *op)

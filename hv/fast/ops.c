@@ -36,12 +36,14 @@ static int change(struct fast_handler *h, uint32_t state)
         return -XEN_EINVAL;
     if (h->state == state)
         return 0;
+    if (!fast_may_go(h->info.attach_kind, state))
+        return -XEN_EOPNOTSUPP;
+    fast_set_state(h, state, RADON_FAST_NO_REASON);
     if (state == RADON_FAST_DISABLED) {
-        h->state = state;
         fast_unpublish(h);
         return 0;
     }
-    h->state = state;
+    h->overruns = 0;
     h->info.agreed_in_row = 0;
     if (state == RADON_FAST_ACTIVE && !h->info.activated)
         h->info.activated = rdtsc();
@@ -73,6 +75,35 @@ int fast_op_control(struct radon_fast_control *op)
     if (op->state == RADON_FAST_RETIRED)
         fast_handler_free(h);
     return rc;
+}
+
+int fast_op_oracle(struct radon_fast_oracle *op)
+{
+    struct fast_domain *fd;
+    struct domain *d;
+    int rc;
+
+    if (op->period > FAST_SELDOM || op->get_only > 1)
+        return -XEN_EINVAL;
+    d = fast_target(op->domain, &rc);
+    if (!d)
+        return rc;
+    fd = fast_domain_get(d);
+    if (!fd)
+        return -XEN_ENOMEM;
+    if (!op->get_only) {
+        spin_lock(&fd->lock);
+        fd->oracle = op->period;
+        for (struct fast_handler *h = fd->list; h; h = h->next)
+            for (uint32_t cpu = 0; cpu < nr_cpus; cpu++) { /* counted anew from the next run on */
+                struct fast_counts *c = &h->counts[cpu];
+
+                c->to_compared = c->to_timed = c->step = c->left = 1;
+            }
+        spin_unlock(&fd->lock);
+    }
+    op->period = fd->oracle;
+    return 0;
 }
 
 /* ------------------------------------------------------------------ list */

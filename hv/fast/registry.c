@@ -3,7 +3,9 @@
  * Which handlers there are, which of them are published, and how they go out of use.
  */
 #include "hv/asm.h"
+#include "hv/desc.h"
 #include "hv/mm.h"
+#include "hv/trace.h"
 #include "hv/x86.h"
 
 #include "fast_int.h"
@@ -42,6 +44,16 @@ struct domain *fast_target(uint16_t id, int *rc)
     return d;
 }
 
+bool fast_many_vcpus(const struct domain *d)
+{
+    uint32_t up = 0;
+
+    for (uint32_t i = 0; i < d->nr_vcpus; i++)
+        up += d->vcpu[i] && (READ_ONCE(d->vcpu[i]->state) != VCPU_OFFLINE ||
+                             __atomic_load_n(&d->vcpu[i]->comes_up, __ATOMIC_SEQ_CST));
+    return up > 1;
+}
+
 static struct fast_vcpu *vcpu_part(struct vcpu *v)
 {
     if (!v->fast)
@@ -58,12 +70,19 @@ struct fast_domain *fast_domain_get(struct domain *d)
             return NULL;
     if (fd)
         return fd;
-    fd = fast_lean_init() ? hv_alloc(sizeof(*fd)) : NULL;
+    fd = hv_alloc(sizeof(*fd));
+    if (fd && !fast_lean_init(fd)) {
+        hv_free(fd, sizeof(*fd));
+        fd = NULL;
+    }
     if (!fd)
         return NULL;
     fd->domain = d;
+    fd->oracle = RADON_FAST_ORACLE_PERIOD;
+    memcpy(fd->table, hypercall_table, sizeof(fd->table));
     if (__atomic_compare_exchange_n(&d->fast, &none, fd, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return fd;
+    fast_lean_free(fd);
     hv_free(fd, sizeof(*fd));
     return none;
 }
@@ -87,12 +106,13 @@ void fast_refresh(struct vcpu *v)
 
     if (!fd)
         return;
-    v->hot->fast_syscalls = (void *)fd->syscalls;
     refresh_map(v->hot, fd);
-    fast_vcpu_runs(v);
+    fast_find_work(v);
     hot_set_instrumented(v->hot, HOT_FAST, fd->nr_syscalls);
     hot_set_instrumented(v->hot, HOT_FAST_TRAP, fd->nr_traps);
-    hot_set_instrumented(v->hot, HOT_FAST_HYPERCALL, fd->nr_hypercalls);
+    WRITE_ONCE(v->hot->hypercalls, fd->nr_hypercalls ? fd->table : hypercall_table);
+    if (v->hot->cpu->curr == v)
+        desc_set_syscall(v->hot->cpu, v->hot);
 }
 
 static void refresh_all(struct fast_domain *fd)
@@ -102,7 +122,30 @@ static void refresh_all(struct fast_domain *fd)
             fast_refresh(fd->domain->vcpu[i]);
 }
 
+/* ------------------------------------------------------------------ hypercalls */
+
+/* Not the way back itself, which is on no table; nor the call that takes a handler out again. */
+bool fast_hypercall_offered(uint32_t number)
+{
+    return number < NR_HYPERCALLS && number != __HYPERVISOR_iret && number != RADON_HYPERCALL;
+}
+
+/*
+ * What a hypercall does is mostly not in registers and memory that a comparison sees, but in the
+ * hypervisor: agreement would prove nothing.  So there is no shadow.
+ */
+bool fast_may_go(uint32_t attach_kind, uint32_t state)
+{
+    return state != RADON_FAST_SHADOW || attach_kind != FAST_ATTACH_HYPERCALL;
+}
+
 /* ------------------------------------------------------------------ publishing */
+
+void fast_set_state(struct fast_handler *h, enum radon_fast_state state, enum radon_fast_reason why)
+{
+    trace_fast_state(h->info.id, h->info.attach_kind, h->info.attach_number, h->state, state, why);
+    h->state = state;
+}
 
 static bool same_trap(const struct fast_handler *h, const struct fast_handler *other)
 {
@@ -131,6 +174,17 @@ static struct fast_handler **slot_of(struct fast_handler *h)
     return room;
 }
 
+/* The point has no handler from now on. */
+static void empty(struct fast_domain *fd, const struct fast_handler *h, struct fast_handler **slot)
+{
+    uint32_t nr = h->info.attach_number;
+
+    fast_lean_forget(h);
+    if (h->info.attach_kind == FAST_ATTACH_HYPERCALL)
+        WRITE_ONCE(fd->table[nr], hypercall_table[nr]);
+    WRITE_ONCE(*slot, NULL);
+}
+
 static void count_published(struct fast_domain *fd)
 {
     fd->nr_syscalls = fd->nr_hypercalls = fd->nr_traps = 0;
@@ -152,6 +206,8 @@ void fast_publish(struct fast_handler *h)
         fast_retire(*slot, RADON_FAST_REPLACED);
     __atomic_store_n(slot, h, __ATOMIC_RELEASE);
     fast_lean_update(h);
+    if (h->info.attach_kind == FAST_ATTACH_HYPERCALL)
+        WRITE_ONCE(h->fd->table[h->info.attach_number], fast_hypercall_entry);
     count_published(h->fd);
 }
 
@@ -159,11 +215,8 @@ void fast_unpublish(struct fast_handler *h)
 {
     struct fast_handler **slot = slot_of(h);
 
-    if (slot && *slot == h) {
-        if (h->info.attach_kind == FAST_ATTACH_SYSCALL)
-            WRITE_ONCE(h->fd->lean[h->info.attach_number], NULL);
-        WRITE_ONCE(*slot, NULL);
-    }
+    if (slot && *slot == h)
+        empty(h->fd, h, slot);
     count_published(h->fd);
 }
 
@@ -171,7 +224,7 @@ void fast_retire(struct fast_handler *h, enum radon_fast_reason why)
 {
     if (h->state == RADON_FAST_RETIRED)
         return;
-    h->state = RADON_FAST_RETIRED;
+    fast_set_state(h, RADON_FAST_RETIRED, why);
     h->info.reason = (uint8_t)why;
     h->info.retired = rdtsc();
     fast_unpublish(h);

@@ -4,6 +4,7 @@
  */
 #include "hv/asm.h"
 #include "hv/guest.h"
+#include "hv/trace.h"
 #include "hv/x86.h"
 
 #include "fast_int.h"
@@ -30,9 +31,11 @@ static bool code_is_64bit(uint16_t cs)
 uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *v, bool exception)
 {
     uint64_t refused = FAST_REFUSED_FLAGS | (exception ? 0 : X86_EFLAGS_RF); /* faults set RF */
+    /* The rest of what is odd concerns how the guest kernel is entered. */
+    uint32_t odd = vcpu_in_kernel(v) ? HOT_ODD_NMI | HOT_ODD_DEBUG : 0x00ff0000;
 
     return (regs->rflags & refused) || !is_canonical(regs->rip) || !guest_range_ok(regs->rip, 1) ||
-           (v->dr[7] & DR7_ENABLES) || v->nmi_pending || (v->hot->flags & 0x00ff0000) ||
+           (v->dr[7] & DR7_ENABLES) || v->nmi_pending || (v->hot->flags & odd) ||
            !code_is_64bit(regs->cs);
 }
 
@@ -97,22 +100,77 @@ enum radon_fast_pass fast_pass_of(const struct fast_run *run)
         return RADON_FAST_PASS_STORE;
     case FAST_STOP_PT:
         return RADON_FAST_PASS_PT;
+    case FAST_STOP_BUDGET:
+        return RADON_FAST_PASS_BUDGET;
     default:
         return RADON_FAST_PASS_FULL;
     }
 }
 
-enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w)
+/*
+ * The verifier has bounded the instructions of a run, but not what a load takes: of a device's memory, or
+ * where the machine is slow.  After an overrun every run is timed, until one keeps to the budget; the
+ * last of RADON_FAST_OVERRUNS in a row passes, and there is none after it.
+ */
+static __attribute__((noinline)) void overran(struct fast_handler *h, struct fast_cpu *w)
 {
-    uint64_t r0;
+    struct fast_counts *count = &h->counts[this_cpu()->id];
+    uint32_t passed = (int32_t)count->left > 0 ? count->step - count->left : count->step;
+
+    count->to_compared = count->to_compared > passed ? count->to_compared - passed : 1;
+    count->to_timed = count->step = count->left = 1;
+    if (++h->overruns < RADON_FAST_OVERRUNS)
+        return;
+    w->run.stop = FAST_STOP_BUDGET;
+    spin_lock(&h->fd->lock);
+    fast_retire(h, RADON_FAST_BUDGET);
+    spin_unlock(&h->fd->lock);
+}
+
+static void check_budget(struct fast_handler *h, struct fast_cpu *w)
+{
+    if (unlikely(w->cycles > h->info.longest))
+        h->info.longest = w->cycles; /* where CPUs race, one of them */
+    if (unlikely(w->cycles > h->info.budget))
+        overran(h, w);
+    else
+        h->overruns = 0;
+}
+
+/* False: it passes.  What it staged is not looked at. */
+static bool run_program(struct fast_handler *h, struct fast_cpu *w)
+{
+    uint64_t start, r0;
 
     fast_run_init(&w->run, &w->ctx, &fast_env, &w->world);
     w->world.nr_proved = 0;
-    r0 = h->code(&w->run);
+    start = rdtsc();
+    r0 = h->lean ? fast_run_lean(h, w) : h->code(&w->run);
+    w->cycles = rdtsc() - start;
+    check_budget(h, w);
     /* An instruction pointer that the guest may not have is found before anything is done. */
     if (!is_canonical(w->ctx.rip) || !guest_range_ok(w->ctx.rip, 1))
         r0 = FAST_PASS;
-    return !w->run.stop && r0 == FAST_DONE && fast_prove(&w->run) ? FAST_DONE : FAST_PASS;
+    return !w->run.stop && r0 == FAST_DONE;
+}
+
+enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w)
+{
+    return run_program(h, w) && fast_prove(&w->run) ? FAST_DONE : FAST_PASS;
+}
+
+static bool take(struct fast_cpu *w)
+{
+    bool done = fast_prove(&w->run);
+
+    if (done) {
+        w->world.nr_proved = 0;
+        fast_commit(&w->run);
+        if (w->world.nr_pt && vcpu_in_kernel(w->world.v))
+            write_cr3(w->world.v->hot->kernel_cr3);
+    }
+    fast_pt_end(&w->world);
+    return done;
 }
 
 /*
@@ -121,59 +179,83 @@ enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w)
  */
 static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
 {
-    enum fast_outcome outcome = fast_try(h, w);
+    uint64_t start;
+    bool done;
 
-    if (outcome == FAST_DONE) {
-        w->world.nr_proved = 0;
-        fast_commit(&w->run);
-        if (w->world.nr_pt && vcpu_in_kernel(w->world.v))
-            write_cr3(w->world.v->hot->kernel_cr3);
-    }
-    fast_pt_end(&w->world);
-    return outcome;
+    if (!run_program(h, w))
+        return FAST_PASS;
+    if (!w->run.nr_staged)
+        return FAST_DONE;
+    start = rdtsc();
+    done = h->lean ? fast_take_stores(&w->run, &w->world) : take(w);
+    w->cycles += rdtsc() - start;
+    return done ? FAST_DONE : FAST_PASS;
 }
 
-/* Whether this run is timed: every FAST_TIMED-th, which fast_entry.S sends here for it. */
-static bool is_timed(struct fast_handler *h)
+/* What is due at one run in `period`; *to: in how many, `passed` runs ago. */
+static bool is_due(uint32_t *to, uint32_t passed, uint32_t period)
 {
-    if ((int32_t)h->left > 0 && (int32_t)--h->left > 0)
-        return false;
-    h->left = FAST_TIMED;
-    h->timed++;
-    return true;
+    bool due = *to <= passed;
+
+    *to = due ? period : *to - passed;
+    return due;
 }
 
-static bool is_compared(const struct fast_handler *h, bool timed)
+/* What is done with this run, beside running it. */
+struct due {
+    bool timed, compared;
+};
+
+/* Counts it; fast_entry.S, which counts too, sends those here for which something is due. */
+static struct due count_run(struct fast_handler *h, struct fast_counts *count)
 {
-    return h->state == RADON_FAST_SHADOW || (h->oracle && timed && h->timed % FAST_ORACLE == 0);
+    uint32_t oracle = h->fd->oracle;
+    struct due due = { .compared = h->state == RADON_FAST_SHADOW };
+
+    if ((int32_t)count->left > 0 && (int32_t)--count->left > 0)
+        return due;
+    due.timed = is_due(&count->to_timed, count->step, FAST_TIMED);
+    due.compared |= is_due(&count->to_compared, count->step, oracle ? oracle : FAST_SELDOM) &&
+                    oracle && h->oracle;
+    count->step = count->left = MIN(count->to_timed, count->to_compared);
+    return due;
 }
 
-/* How many runs a timed one stands for: those that are compared instead are not timed. */
-static uint64_t weight(const struct fast_handler *h)
+void fast_count_pass(struct fast_handler *h, enum radon_fast_pass why)
 {
-    return h->oracle ? FAST_TIMED * FAST_ORACLE / (FAST_ORACLE - 1) : FAST_TIMED;
+    h->counts[this_cpu()->id].passes[why]++;
+    trace_fast_pass(h->info.id, h->info.attach_kind, h->info.attach_number, h->info.attach_address,
+                    why);
+}
+
+/* start: of the entry, as far as C knows. */
+static void count_hit(struct fast_handler *h, const struct fast_cpu *w, bool timed, uint64_t start)
+{
+    struct fast_counts *count = &h->counts[this_cpu()->id];
+
+    count->hits++;
+    if (timed)
+        count->cycles += FAST_TIMED * (h->lean ? fast_lean_cycles(h, w->cycles, w->run.nr_staged ? 2 : 1)
+                                               : rdtsc() - start);
+    trace_fast_hit(h->info.id, h->info.attach_kind, h->info.attach_number, h->info.attach_address,
+                   (uint32_t)MIN(w->cycles, 0xffffffffUL));
 }
 
 /* The guest kernel's tables are loaded, the context is filled. */
-static bool run(struct fast_handler *h, struct fast_cpu *w, bool user)
+static bool run(struct fast_handler *h, struct fast_cpu *w, bool user, uint64_t start)
 {
-    struct fast_counts *count = &h->counts[this_cpu()->id];
-    bool timed = is_timed(h);
-    uint64_t start;
+    struct due due = count_run(h, &h->counts[this_cpu()->id]);
 
-    if (is_compared(h, timed)) {
+    if (due.compared) {
         if (user) /* how the guest kernel's own entries end is not seen */
             shadow_run(h, w);
         return false;
     }
-    start = timed ? rdtsc() : 0;
     if (run_active(h, w) != FAST_DONE) {
-        count->passes[fast_pass_of(&w->run)]++;
+        fast_count_pass(h, fast_pass_of(&w->run));
         return false;
     }
-    count->hits++;
-    if (timed)
-        count->cycles += weight(h) * (rdtsc() - start);
+    count_hit(h, w, due.timed, start);
     return true;
 }
 
@@ -183,11 +265,12 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
     struct vcpu *v = current();
     struct fast_cpu *w = fast_this_cpu();
     bool user = !vcpu_in_kernel(v), done;
+    uint64_t start = rdtsc();
 
     if (!w || (h->state != RADON_FAST_ACTIVE && h->state != RADON_FAST_SHADOW))
         return false;
     if (fast_refuse_state(regs, v, exception)) {
-        h->counts[this_cpu()->id].passes[RADON_FAST_PASS_STATE]++;
+        fast_count_pass(h, RADON_FAST_PASS_STATE);
         return false;
     }
     fast_fill_ctx(&w->ctx, regs, v);
@@ -198,7 +281,7 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
     w->world.v = v;
     if (user)
         write_cr3(v->hot->kernel_cr3);
-    done = run(h, w, user);
+    done = run(h, w, user, start);
     if (user)
         write_cr3(v->hot->user_cr3);
     if (done)
@@ -229,4 +312,17 @@ bool fast_exception(struct cpu_user_regs *regs, unsigned int vector, uint32_t er
             return attempt(h, regs, error_code, cr2, true);
     }
     return false;
+}
+
+bool fast_hypercall(struct cpu_user_regs *regs)
+{
+    const struct fast_domain *fd = current()->domain->fast;
+    struct fast_handler *h = READ_ONCE(fd->hypercalls[regs->rax]);
+    uint64_t number = regs->rax;
+
+    if (!h || !attempt(h, regs, 0, 0, false))
+        return false;
+    hot()->scratch = regs->rax;
+    regs->rax = number; /* for who records the end of it */
+    return true;
 }

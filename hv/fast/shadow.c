@@ -14,6 +14,7 @@
 #include "hv/guest.h"
 #include "hv/mm.h"
 #include "hv/paging.h"
+#include "hv/trace.h"
 #include "hv/x86.h"
 
 #include "interp.h"
@@ -21,6 +22,8 @@
 #include "capture.h"
 
 #define MAX_READS 256u
+
+enum { VERDICT_AGREE, VERDICT_DISAGREE, VERDICT_VOID }; /* tracing/types.def */
 
 struct shadow {
     uint32_t id;                  /* the handler's, which may be gone */
@@ -30,7 +33,7 @@ struct shadow {
     uint32_t nr_reads;
     uint32_t too_many_reads;
     uint64_t kernel_sp;
-    struct fast_ctx before, after;
+    struct fast_ctx before, after, interpreted;
     struct fast_run oracle;       /* the interpreter's run: staged effects, and who staged them */
     struct fast_world world;
     struct { uint64_t address, value; uint32_t size; } reads[MAX_READS];
@@ -67,13 +70,13 @@ static bool is_tainted(const struct fast_handler *h, uint32_t insn)
 static bool interpret(struct fast_handler *h, struct shadow *s, const struct fast_run *jit)
 {
     struct fast_env env = fast_env;
-    struct fast_ctx ctx = s->before;
     uint64_t r0;
 
     env.load = note_load;
     s->nr_reads = s->too_many_reads = 0;
     s->world.v = current();
-    fast_run_init(&s->oracle, &ctx, &env, &s->world);
+    s->interpreted = s->before;
+    fast_run_init(&s->oracle, &s->interpreted, &env, &s->world);
     r0 = fast_interpret(&h->program, &s->oracle, FAST_MAX_INSNS);
     s->path = s->oracle.path;
     if (r0 != FAST_DONE || s->oracle.stop || s->oracle.nr_staged != jit->nr_staged)
@@ -85,14 +88,92 @@ static bool interpret(struct fast_handler *h, struct shadow *s, const struct fas
             (a->value != b->value && !is_tainted(h, s->oracle.staged_by[i])))
             return false;
     }
-    return memcmp(&ctx, &s->after, sizeof(ctx)) == 0;
+    return memcmp(&s->interpreted, &s->after, sizeof(s->after)) == 0;
 }
 
-static void disagree(struct fast_handler *h)
+static void keep_regs(uint64_t to[24], const struct fast_ctx *c)
+{
+    const uint64_t r[] = { c->rax, c->rcx, c->rdx, c->rbx, c->rsp, c->rbp, c->rsi, c->rdi, c->r8,
+                           c->r9, c->r10, c->r11, c->r12, c->r13, c->r14, c->r15, c->rip,
+                           c->rflags, c->fs_base, c->gs_base };
+
+    memset(to, 0, 24 * sizeof(*to));
+    memcpy(to, r, sizeof(r));
+}
+
+/* Emptied, but for what every disagreement has; NULL without memory. */
+static struct radon_fast_evidence *evidence_of(struct fast_handler *h, const struct shadow *s)
+{
+    struct radon_fast_evidence *e = h->evidence ? h->evidence : hv_alloc(sizeof(*e));
+
+    h->evidence = e;
+    if (!e)
+        return NULL;
+    memset(e, 0, sizeof(*e));
+    e->id = h->info.id;
+    keep_regs(e->before, &s->before);
+    keep_regs(e->handler, &s->after);
+    return e;
+}
+
+/* What machine code and interpreter staged, one beside the other. */
+static void keep_engines(struct fast_handler *h, const struct shadow *s, const struct fast_run *jit)
+{
+    struct radon_fast_evidence *e = evidence_of(h, s);
+
+    if (!e)
+        return;
+    e->engines = 1;
+    keep_regs(e->guest, &s->interpreted);
+    for (unsigned int i = 0; i < 20; i++)
+        e->differs |= e->handler[i] != e->guest[i] ? 1u << i : 0;
+    e->nr_stores = MIN(MIN(s->oracle.nr_staged, jit->nr_staged), RADON_FAST_EVIDENCE_STORES);
+    for (uint32_t i = 0; i < e->nr_stores; i++) {
+        const struct fast_staged *a = &jit->staged[i], *b = &s->oracle.staged[i];
+
+        e->store[i].address = a->address;
+        e->store[i].size = a->size;
+        e->store[i].handler = a->value;
+        e->store[i].guest = b->value;
+        e->store[i].differs = a->address != b->address || a->size != b->size ||
+                              (!a->size && a->old != b->old) ||
+                              (a->value != b->value && !is_tainted(h, s->oracle.staged_by[i]));
+        e->differs |= e->store[i].differs ? 1u << 31 : 0;
+    }
+}
+
+/* differs: as in struct radon_fast_evidence; 0: the interpreter did something else. */
+static void disagree(struct fast_handler *h, const struct shadow *s, uint32_t differs)
 {
     h->info.disagreed++;
+    trace_fast_shadow(h->info.id, VERDICT_DISAGREE);
+    trace_fast_disagree(h->info.id, differs, s->oracle.nr_staged, s->before.rip);
     fast_retire(h, RADON_FAST_DISAGREED);
 }
+
+static void count_void(struct fast_handler *h)
+{
+    h->info.voided++;
+    trace_fast_shadow(h->info.id, VERDICT_VOID);
+}
+
+/*
+ * Machine code and interpreter did not do the same.  Where other vCPUs run, one of them may have
+ * written what both read: that says nothing.
+ */
+static void engines_differ(struct fast_handler *h, const struct shadow *s, const struct fast_run *jit)
+{
+    spin_lock(&h->fd->lock);
+    if (fast_many_vcpus(h->fd->domain)) {
+        count_void(h);
+    } else {
+        keep_engines(h, s, jit);
+        disagree(h, s, h->evidence ? h->evidence->differs : 0);
+    }
+    spin_unlock(&h->fd->lock);
+}
+
+#define TRIES 3u /* the time stamp may send one of two runs another way */
 
 void shadow_run(struct fast_handler *h, struct fast_cpu *w)
 {
@@ -108,18 +189,21 @@ void shadow_run(struct fast_handler *h, struct fast_cpu *w)
     if (!s)
         return;
     s->before = w->ctx;
-    outcome = fast_try(h, w);
-    fast_pt_end(&w->world);
-    if (outcome != FAST_DONE) {
-        h->counts[this_cpu()->id].passes[fast_pass_of(&w->run)]++;
-        return;
-    }
-    s->after = w->ctx;
-    if (!interpret(h, s, &w->run)) {
-        spin_lock(&h->fd->lock);
-        disagree(h);
-        spin_unlock(&h->fd->lock);
-        return;
+    for (unsigned int i = 0;; i++) {
+        w->ctx = s->before;
+        outcome = fast_try(h, w);
+        fast_pt_end(&w->world);
+        if (outcome != FAST_DONE) {
+            fast_count_pass(h, fast_pass_of(&w->run));
+            return;
+        }
+        s->after = w->ctx;
+        if (interpret(h, s, &w->run))
+            break;
+        if (i + 1 == TRIES) {
+            engines_differ(h, s, &w->run);
+            return;
+        }
     }
     s->id = h->info.id;
     s->bounced = s->voided = false;
@@ -259,29 +343,20 @@ static bool entry_here(const struct shadow *s, uint64_t address, uint32_t size)
     return false;
 }
 
-/* Whether something was written that the handler read and does not store to. */
-static bool reads_changed(const struct shadow *s)
+/*
+ * The first read from the i-th on of what was written since and the handler does not store to; nr_reads:
+ * there is none.
+ */
+static uint32_t changed_read(const struct shadow *s, uint32_t i, uint64_t *now)
 {
-    for (uint32_t i = 0; i < s->nr_reads; i++) {
-        uint64_t now;
-
+    for (; i < s->nr_reads; i++) {
         if (staged_here(s, s->reads[i].address, s->reads[i].size))
             continue;
-        if ((!peek(s->reads[i].address, s->reads[i].size, &now) || now != s->reads[i].value) &&
+        if ((!peek(s->reads[i].address, s->reads[i].size, now) || *now != s->reads[i].value) &&
             !entry_here(s, s->reads[i].address, s->reads[i].size))
-            return true;
+            break;
     }
-    return false;
-}
-
-static void keep_regs(uint64_t to[24], const struct fast_ctx *c)
-{
-    const uint64_t r[] = { c->rax, c->rcx, c->rdx, c->rbx, c->rsp, c->rbp, c->rsi, c->rdi, c->r8,
-                           c->r9, c->r10, c->r11, c->r12, c->r13, c->r14, c->r15, c->rip,
-                           c->rflags, c->fs_base, c->gs_base };
-
-    memset(to, 0, 24 * sizeof(*to));
-    memcpy(to, r, sizeof(r));
+    return i;
 }
 
 static void keep_guest_regs(uint64_t to[24], const struct cpu_user_regs *r)
@@ -294,19 +369,29 @@ static void keep_guest_regs(uint64_t to[24], const struct cpu_user_regs *r)
     memcpy(to, all, sizeof(all));
 }
 
+static void keep_reads(struct radon_fast_evidence *e, const struct shadow *s)
+{
+    uint32_t n = 0;
+    uint64_t now;
+
+    for (uint32_t i = 0; (i = changed_read(s, i, &now)) < s->nr_reads; i++) {
+        if (n == RADON_FAST_EVIDENCE_READS)
+            break;
+        e->read[n].address = s->reads[i].address;
+        e->read[n].size = s->reads[i].size;
+        e->read[n].handler = s->reads[i].value;
+        e->read[n++].guest = now;
+    }
+}
+
 static void keep_evidence(struct fast_handler *h, const struct shadow *s,
                           const struct cpu_user_regs *regs, uint32_t differs)
 {
-    struct radon_fast_evidence *e = h->evidence ? h->evidence : hv_alloc(sizeof(*e));
+    struct radon_fast_evidence *e = evidence_of(h, s);
 
-    h->evidence = e;
     if (!e)
         return;
-    memset(e, 0, sizeof(*e));
-    e->id = h->info.id;
     e->differs = differs;
-    keep_regs(e->before, &s->before);
-    keep_regs(e->handler, &s->after);
     keep_guest_regs(e->guest, regs);
     e->nr_stores = MIN(s->oracle.nr_staged, RADON_FAST_EVIDENCE_STORES);
     for (uint32_t i = 0; i < e->nr_stores; i++) {
@@ -321,20 +406,13 @@ static void keep_evidence(struct fast_handler *h, const struct shadow *s,
         }
         e->store[i].handler = expected(&s->oracle, i);
         peek(t->address, t->size, &e->store[i].guest);
-        e->store[i].differs = e->store[i].handler != e->store[i].guest;
+        e->store[i].differs = e->store[i].handler != e->store[i].guest &&
+                              !tainted_here(h, s, t->address, t->size);
     }
+    keep_reads(e, s);
 }
 
 /* ------------------------------------------------------------------ verdicts */
-
-static bool others_run(const struct domain *d)
-{
-    uint32_t up = 0;
-
-    for (uint32_t i = 0; i < d->nr_vcpus; i++)
-        up += d->vcpu[i] && d->vcpu[i]->state != VCPU_OFFLINE;
-    return up > 1;
-}
 
 /* The least number of agreements in a row on a way that was seen; a new way begins at none. */
 static void count_agreement(struct fast_handler *h, uint32_t path)
@@ -348,7 +426,7 @@ static void count_agreement(struct fast_handler *h, uint32_t path)
         h->paths[i].agreed = 0;
         h->nr_paths++;
         if (h->state == RADON_FAST_ACTIVE) /* a way that was never compared: back to comparing */
-            h->state = RADON_FAST_SHADOW;
+            fast_set_state(h, RADON_FAST_SHADOW, RADON_FAST_NO_REASON);
         fast_lean_update(h);
     }
     if (i < FAST_PATHS)
@@ -356,10 +434,11 @@ static void count_agreement(struct fast_handler *h, uint32_t path)
     for (uint32_t p = 0; p < h->nr_paths; p++)
         least = MIN(least, h->paths[p].agreed);
     h->info.agreed++;
+    trace_fast_shadow(h->info.id, VERDICT_AGREE);
     h->info.agreed_in_row = least;
     if (h->state == RADON_FAST_SHADOW && h->info.agreements && least >= h->info.agreements) {
         h->oracle = true;
-        h->state = RADON_FAST_ACTIVE;
+        fast_set_state(h, RADON_FAST_ACTIVE, RADON_FAST_NO_REASON);
         fast_lean_update(h);
         h->info.activated = rdtsc();
     }
@@ -368,19 +447,23 @@ static void count_agreement(struct fast_handler *h, uint32_t path)
 static void judge(struct fast_handler *h, struct shadow *s, const struct cpu_user_regs *regs)
 {
     uint32_t differs;
+    uint64_t now;
     bool changed;
 
-    if (s->voided || s->too_many_reads || s->kernel_sp != current()->hot->kernel_sp) {
-        h->info.voided++;
+    /* Rule 14: an event that came while the guest kernel had them masked has not been delivered yet. */
+    if (s->voided || s->too_many_reads || s->kernel_sp != current()->hot->kernel_sp ||
+        current()->hot->info->evtchn_upcall_pending) {
+        count_void(h);
         return;
     }
     differs = compare_regs(&s->after, regs) | compare_stores(h, s);
-    changed = reads_changed(s);
-    if (changed && others_run(current()->domain)) {
-        h->info.voided++;
+    changed = changed_read(s, 0, &now) < s->nr_reads;
+    if (changed && fast_many_vcpus(current()->domain)) {
+        count_void(h);
     } else if (differs || changed) {
+        differs |= changed ? 1u << 30 : 0;
         keep_evidence(h, s, regs, differs);
-        disagree(h);
+        disagree(h, s, differs);
     } else {
         count_agreement(h, s->path);
     }

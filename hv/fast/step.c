@@ -205,6 +205,11 @@ static void advance(struct vcpu *v, struct cpu_user_regs *regs)
         finish(v, regs, end);
 }
 
+bool step_under_way(void)
+{
+    return current()->fast && current()->fast->stepping;
+}
+
 bool step_debug(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current();

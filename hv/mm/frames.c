@@ -125,6 +125,11 @@ void mm_init(uint64_t max_mfn_, const struct mem_region *ram, unsigned int nr_ra
     }
 }
 
+void mm_leave_to_firmware(uint64_t first, uint64_t end)
+{
+    frames_set_device(first, MIN(end, max_mfn));
+}
+
 void mm_share_page(struct page_info *pg, struct domain *d, bool writable)
 {
     ASSERT(pg->state == 0);

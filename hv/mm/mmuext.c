@@ -3,6 +3,7 @@
  * mmuext_op: pinning, base pointers, flushes; and the L4 tables that a vCPU holds.
  */
 #include "hv/asm.h"
+#include "hv/fast.h"
 #include "hv/guest.h"
 #include "hv/trace.h"
 
@@ -112,8 +113,11 @@ int mm_set_kernel_l4(struct vcpu *v, mfn_t l4)
         old = v->kernel_l4;
         v->kernel_l4 = l4;
         v->hot->kernel_cr3 = mfn_to_paddr(l4);
-        if (v == current())
+        if (v == current()) {
             tlb_load_cr3(this_cpu()->id, mfn_to_paddr(l4));
+            if (unlikely(v->hot->flags & HOT_HANDLERS))
+                fast_state_changed(v);
+        }
         l4_put(old);
     }
     spin_unlock(&d->mm.lock);

@@ -63,7 +63,8 @@ bool trace_own_wants(const struct vcpu *v)
 /* Events of the lean entry paths, which ask the vCPU's flags word alone. */
 static const uint8_t entry_events[] = {
     TRACE_EV_pv_hypercall,   TRACE_EV_pv_page_fault, TRACE_EV_exit_hypercall,
-    TRACE_EV_bounce_syscall, TRACE_EV_iret_user,
+    TRACE_EV_bounce_syscall, TRACE_EV_iret_user,     TRACE_EV_fast_hit,
+    TRACE_EV_fast_pass,
 };
 
 static bool entries_recorded(const struct vcpu *v)

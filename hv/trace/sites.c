@@ -263,7 +263,7 @@ void sites_iret(void)
     struct vcpu_hot *h = hot();
 
     if (unlikely(h->flags & (HOT_SITES_BOUNCE | HOT_SITES_EXACT)))
-        end_bounce(h, MAX(rdtsc() - h->bounce_entry, 1UL));
+        end_bounce(h, MAX((h->iret_entry ? h->iret_entry : rdtsc()) - h->bounce_entry, 1UL));
 }
 
 void sites_void_bounce(void)

@@ -201,6 +201,7 @@ void do_slow_syscall(struct cpu_user_regs *regs)
         trace_iret(); /* syscall.S sends nothing else here */
         sites_enter(RADON_SITE_HYPERCALL, __HYPERVISOR_iret, 0);
         iret_general(regs, false);
+        v->hot->iret_entry = 0;
         return;
     }
     sites_enter(RADON_SITE_SYSCALL, (uint32_t)regs->rax, regs->rip);

@@ -149,6 +149,14 @@ void desc_set_stack(struct cpu *cpu, struct vcpu_hot *h)
     cpu->tss->rsp[0] = (uint64_t)h;
     cpu->stub->stack_top = (uint64_t)h;
     wrmsr(MSR_SYSENTER_ESP, (uint64_t)h);
+    desc_set_syscall(cpu, h);
+}
+
+void desc_set_syscall(struct cpu *cpu, const struct vcpu_hot *h)
+{
+    uint64_t entry = (uint64_t)(h->flags & HOT_FAST ? entry_syscall_fast : entry_syscall);
+
+    WRITE_ONCE(cpu->stub->entry64, entry);
 }
 
 /* ------------------------------------------------------------------ the guest's tables */

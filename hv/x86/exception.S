@@ -95,7 +95,7 @@
 page_fault_entry:
     testb   $3, 16(%rsp)
     jz      .Lpf_general
-    testl   $~(HOT_FAST | HOT_FAST_HYPERCALL), HOT(FLAGS, 6)
+    testl   $~HOT_FAST, HOT(FLAGS, 6)
     jnz     .Lpf_not_plain
     decl    HOT(SITE_COUNTDOWN, 6)
     jz      .Lpf_sample
@@ -116,7 +116,7 @@ page_fault_entry:
 
 /* Recorded, then as any other, if the lean path will take it. */
 .Lpf_not_plain:
-    testl   $~(HOT_TRACE | HOT_SITES | HOT_FAST | HOT_FAST_HYPERCALL), HOT(FLAGS, 6)
+    testl   $~(HOT_TRACE | HOT_SITES | HOT_FAST), HOT(FLAGS, 6)
     jnz     .Lpf_general
     testl   $HOT_TRACE, HOT(FLAGS, 6)
     jz      .Lpf_timed

@@ -198,6 +198,8 @@ static enum emul_rc op_write_msr(struct emul_ctxt *c, uint32_t nr, uint64_t valu
     case MSR_GS_BASE:
         if (!is_canonical(value))
             return EMUL_UNHANDLEABLE;
+        if (vcpu_in_kernel(v))
+            pv_note_kernel_gs(v, value);
         wrmsr(MSR_GS_BASE, value);
         return EMUL_OK;
     case MSR_SHADOW_GS_BASE:

@@ -188,6 +188,13 @@ void pv_set_kernel_stack(struct vcpu *v, uint16_t ss, uint64_t sp)
     v->hot->kernel_frame = guest_range_ok(frame - 8, 64) && is_canonical(frame) ? frame : 1UL << 47;
 }
 
+void pv_note_kernel_gs(struct vcpu *v, uint64_t base)
+{
+    v->gs_base_kernel = base;
+    if (unlikely(v->hot->flags & HOT_HANDLERS))
+        fast_state_changed(v);
+}
+
 long do_set_segment_base(HCALL_ARGS2(which, base))
 {
     switch (which) {
@@ -196,6 +203,8 @@ long do_set_segment_base(HCALL_ARGS2(which, base))
     case SEGBASE_GS_KERNEL:
         if (!is_canonical(base))
             return -XEN_EINVAL;
+        if (which == SEGBASE_GS_KERNEL)
+            pv_note_kernel_gs(current(), base);
         /* In the guest kernel the user's GS base is the one that SWAPGS would bring in. */
         wrmsr(which == SEGBASE_FS ? MSR_FS_BASE
               : which == SEGBASE_GS_USER ? MSR_SHADOW_GS_BASE : MSR_GS_BASE, base);

@@ -215,6 +215,7 @@ static bool start_ap(struct cpu *cpu)
 void smp_init(const uint32_t *apic_ids, unsigned int n)
 {
     memcpy(paddr_to_virt(TRAMPOLINE_PADDR), trampoline_start, trampoline_end - trampoline_start);
+    mmio_deny(paddr_to_mfn(TRAMPOLINE_PADDR), 1);
     for (unsigned int i = 0; i < n && nr_cpus < NR_CPUS; i++) {
         struct cpu *cpu;
 

@@ -8,7 +8,8 @@
 
 /*
  * The template of a CPU's SYSCALL stub, copied to a page of its own with a data page behind it
- * (hv/x86/desc.c): 0 = scratch, 8 = stack top of the vCPU that runs here, 16 = entry_syscall,
+ * (hv/x86/desc.c): 0 = scratch, 8 = stack top of the vCPU that runs here, 16 = entry_syscall, or
+ * entry_syscall_fast for one whose system calls have fast handlers,
  * 24 = entry_syscall32.  From: SYSCALL in a guest (rcx = rip, r11 = rflags).  Out: the stack of
  * the vCPU with ss and rsp pushed.  Clobbers nothing.
  */
@@ -148,9 +149,11 @@ bounce_plain:
 .Lhypercall_call:
     cmp     $NR_HYPERCALLS, %rax
     jae     .Lbad_hypercall
-    lea     hypercall_table(%rip), %r11
+    mov     HOT(HYPERCALLS, 15), %r11   /* hypercall_table, but for numbers with a fast handler */
     mov     %r10, %rcx
     call    *(%r11, %rax, 8)
+    .globl  hypercall_done
+hypercall_done:
 .Lhypercall_done:
     testl   $~(HOT_KERNEL | HOT_HANDLERS), HOT(FLAGS, 15)
     jnz     .Lhypercall_exit_not_plain
@@ -254,29 +257,38 @@ bounce_plain:
     TRACE_HYPERCALL_RARE
     TRACE_HYPERCALL_EXIT
 
-/* Fast handlers are attached to some system calls: to this one? */
-.Lfast_syscall:
-    cmp     $FAST_MAX_SYSCALL_, %rax
-    ja      .Lno_handler
-    bt      %rax, HOT(FAST_MAP, 2)
-    jc      .Lhandler
-.Lno_handler:
+/*
+ * entry_syscall_fast: the same where fast handlers are attached to system calls of the vCPU's domain.  Of
+ * user mode, with nothing else up, it is one that has a handler, or as plain as without handlers.
+ */
+    .balign 64
+    .globl  entry_syscall_fast
+entry_syscall_fast:
     testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
-    jz      .Lbounce_countdown          /* as plain as without handlers */
-    jmp     .Lno_plain
-.Lhandler:
+    jnz     entry_syscall
+    cmp     $FAST_MAX_SYSCALL_, %rax
+    ja      .Lbounce_countdown
+    bt      %rax, HOT(FAST_MAP, 2)
+    jnc     .Lbounce_countdown
     push    %rcx
-    mov     HOT(FAST_SYSCALLS, 3), %rcx
-    mov     FAST_DOMAIN_LEAN(%rcx, %rax, 8), %rcx
+    mov     HOT(FAST_LEAN, 3), %rcx
+    mov     (%rcx, %rax, 8), %rcx
     test    %rcx, %rcx
     jnz     fast_lean_syscall
     pop     %rcx
     jmp     .Lslow_syscall
 
-/* A system call of user mode with a flag up. */
+/* A system call of user mode with a flag up.  A handler is C's to run. */
 .Luser_not_plain:
     testb   $HOT_FAST >> 24, HOT(FLAGS + 3, 2)
-    jnz     .Lfast_syscall
+    jz      .Lno_fast
+    cmp     $FAST_MAX_SYSCALL_, %rax
+    ja      .Lno_fast
+    bt      %rax, HOT(FAST_MAP, 2)
+    jc      .Lslow_syscall
+.Lno_fast:
+    testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
+    jz      .Lbounce_countdown          /* the stub comes here a moment longer */
 .Lno_plain:
     testl   $~(HOT_TRACE | HOT_SITES | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Lslow_syscall
@@ -429,7 +441,7 @@ iret_lean_\timed:
  */
 .Liret_not_plain:
     testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT | HOT_HANDLERS), HOT(FLAGS, 2)
-    jnz     .Lslow_syscall
+    jnz     .Liret_in_c
     testl   $HOT_TRACE, HOT(FLAGS, 2)
     jz      .Liret_timed
     testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_iret_user(%rip)
@@ -441,6 +453,13 @@ iret_lean_\timed:
     jmp     .Liret_plain
     TRACE_IRET_RARE
     TRACE_IRET_USER
+/* The sample ends here, not where C gets to it. */
+.Liret_in_c:
+    mov     %rdx, HOT(SITE_RDX, 2)
+    SITE_STAMP(IRET_ENTRY, 2)
+    mov     HOT(SITE_RDX, 2), %rdx
+    mov     $HYPERCALL_IRET, %eax
+    jmp     .Lslow_syscall
 
 /* A full frame and C: system calls and irets that are not plain. */
     .globl  slow_syscall

@@ -144,9 +144,14 @@ static void hypervisor_fault(struct cpu_user_regs *regs, unsigned int vector)
     machine_halt(true);
 }
 
-/* What it is: as far as the vector says so; emulations name themselves later. */
+/*
+ * What it is: as far as the vector says so; emulations name themselves later.  The steps of a capture are
+ * not the guest's entries.
+ */
 static void enter_site(const struct cpu_user_regs *regs, unsigned int vector)
 {
+    if (vector == X86_DB && fast_stepping() && step_under_way())
+        return;
     if (vector == X86_PF)
         sites_enter(RADON_SITE_PAGE_FAULT, regs->error_code & 31, regs->rip);
     else if (vector < 32 || vector == VECTOR_SYSCALL32)

@@ -143,6 +143,14 @@ static void poll_(long number, int i)
     syscall(number, &p, 1, 0);
 }
 
+static void usage_(long number, int i)
+{
+    struct rusage usage;
+
+    (void)i;
+    syscall(number, RUSAGE_SELF, &usage);
+}
+
 static void dup_(long number, int i)
 {
     (void)number;
@@ -177,6 +185,7 @@ static const struct {
     { "poll", SYS_poll, poll_ },
     { "dup", SYS_dup, dup_ },
     { "close", SYS_close, dup_ },
+    { "getrusage", SYS_getrusage, usage_ },
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 

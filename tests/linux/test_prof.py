@@ -15,6 +15,8 @@ from . import common
 
 TOOLS = ("prof", "handler", "explain")
 CALLS = 4000000  # about two seconds
+MIXED = 500000
+PRIVATE = {"syscall:getpid", "syscall:getppid", "syscall:getuid", "syscall:gettid"}
 HOT_TO_ACTIVE_S = 2.0
 IDLE_S = 20
 IDLE_SHARE = 0.01
@@ -26,12 +28,13 @@ class Prof(common.Case):
     def setUpClass(cls):
         build.build_tree()
 
-    def guest(self, script):
+    def guest(self, script, **settings):
         module = sorted(glob.glob("/lib/modules/*-amd64/kernel/drivers/xen/xen-privcmd.ko"))[-1]
         adds = [(os.path.join(BUILD, "fastpath", "radon-" + name), "/bin/radon-" + name)
                 for name in TOOLS]
         adds += [(module, "/privcmd.ko"), (common.compile_program("calls"), "/calls")]
-        return self.run_ok("insmod /privcmd.ko && " + script, adds=adds, clock="instr")
+        settings.setdefault("clock", "instr")
+        return self.run_ok("insmod /privcmd.ko && " + script, adds=adds, **settings)
 
     def test_from_hot_to_active(self):
         text = self.guest("radon-prof --set gain_percent=0 2>&1 & sleep 1; /calls %d; echo ---; "
@@ -47,6 +50,33 @@ class Prof(common.Case):
         self.assertEqual((row["verdict"], row["reason"]), ("handled", "HANDLED"))
         self.assertGreater(row["hits"], CALLS / 2)
         self.assertRegex(one, r"(?s)activate .*syscall:getppid: handled.*made_by: radon-prof .*0\n\Z")
+
+    def test_two_vcpus(self):
+        """Three and more are right with two vCPUs.  What is right with one only is made while there is
+        one, and goes when the other comes back (rules 3, 4, 16)."""
+        work = "/calls %d mixed; radon-handler list --json; echo ---; " % MIXED
+        online = "echo %d > /sys/devices/system/cpu/cpu1/online; radon-handler list --json; echo ---; "
+        text = self.guest("radon-prof --set gain_percent=0 --set min_share_ppm=500 2>&1 & sleep 1; " +
+                          work + online % 0 + work + online % 1 + work +
+                          "radon-handler log --json; kill $!", cpus=2, clock="tcg", timeout=600)
+        *lists, log = text.split("---\n")
+        self.assertEqual(text.count("%d right\n" % MIXED), 3)
+        rows = [json.loads(part[part.index("{"):])["rows"] for part in lists]
+        active = [{row["point"] for row in part if row["state"] == "active"} for part in rows]
+        self.assertGreaterEqual(len(active[0] & PRIVATE), 3, text)
+        self.assertNotIn("syscall:write", active[0])
+        self.assertFalse(active[1], text)
+        self.assertIn("syscall:write", active[2], text)
+        self.assertFalse(active[3], text)
+        self.assertGreaterEqual(len(active[4] & PRIVATE), 3, text)
+        self.assertNotIn("syscall:write", active[4])
+        last = {row["id"]: row for part in rows for row in part}.values()
+        self.assertEqual([row for row in last if row["disagreed"]], [])
+        self.assertGreater(sum(row["agreed"] for row in last), 100)
+        self.assertEqual({row["reason"] for row in rows[3] if row["state"] == "retired"}, {"VCPUS"}, text)
+        refused = [row for row in json.loads(log)["rows"]
+                   if row["what"] == "refuse" and row["point"] == "syscall:write"]
+        self.assertTrue({row["reason"] for row in refused} & {"LOCKED", "SHARED_STORE"}, log)
 
     def test_idle(self):
         text = self.guest("radon-prof & sleep 5; cat /proc/$!/stat; sleep %d; cat /proc/$!/stat; kill $!"

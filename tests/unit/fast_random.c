@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fast_random.h"
 
+#include "fast_world.h"
+
 #include <string.h>
 
 #define MAX_ITEMS 40
@@ -10,6 +12,7 @@ struct maker {
     struct fast_insn *insns;
     unsigned int used;
     unsigned int ctx; /* the register that keeps the context, r6..r9 */
+    uint64_t base;    /* where guest memory is; 0: addresses are any numbers */
     struct {
         unsigned int insn, item;
     } jumps[MAX_ITEMS]; /* to the start of a later item */
@@ -142,8 +145,8 @@ static const uint8_t size_code[] = { 0x10, 0x08, 0x00, 0x18 }; /* 1, 2, 4, 8 byt
 
 static void memory(struct maker *m)
 {
-    static const uint8_t writable[] = {
-        0x18, 0x20, 0x28, 0x30, 0x38, 0x40, 0x48, 0x58, 0x60, 0x90
+    static const uint8_t writable[] = { /* at every attach point */
+        0x18, 0x20, 0x78, 0x30, 0x38, 0x40, 0x48, 0x58, 0x60, 0x90
     };
     unsigned int log = draw_below(m->d, 4), bytes = 1u << log;
     int stack = -(int)FAST_STACK_BYTES + (int)(draw_below(m->d, 16) * 8 / bytes * bytes);
@@ -182,28 +185,95 @@ static void memory(struct maker *m)
     }
 }
 
+/* In guest memory or at its ends; one in eight where the hypervisor's range is looked out for. */
+static uint64_t draw_address(struct maker *m)
+{
+    static const uint64_t edges[] = {
+        0, 0x7ffffffff000, 0x800000000000, 0xffff7fffffffffff, 0xffff800000000000, 0xffff880080000000,
+        WORLD_HIDDEN - WORLD_BYTES, WORLD_HIDDEN - 64, WORLD_HIDDEN - 4, WORLD_HIDDEN, WORLD_GUARD - 64,
+        WORLD_GUARD - 1, WORLD_GUARD, 1ull << 63, ~0ull,
+    };
+    unsigned int kind = draw_below(m->d, 8);
+
+    if (kind == 0)
+        return edges[draw_below(m->d, sizeof(edges) / sizeof(edges[0]))];
+    if (kind == 1)
+        return m->base - 16 + draw_below(m->d, WORLD_BYTES + 32);
+    return m->base + draw_below(m->d, 64);
+}
+
+/* A register that holds an address, mostly: few, so that they are used again, and that calls keep. */
+static unsigned int base_register(struct maker *m)
+{
+    unsigned int r = 6 + draw_below(m->d, 4);
+
+    return m->base && r != m->ctx ? r : scalar(m);
+}
+
+/* r1 for a load or store: the ways in which synthesis and compilers put an address together. */
+static void address(struct maker *m)
+{
+    switch (m->base ? draw_below(m->d, 5) : 0) {
+    case 0:
+        put(m, 0xbf, 1, base_register(m), 0, 0);
+        break;
+    case 1: /* a base with a small displacement */
+        put(m, 0xbf, 1, base_register(m), 0, 0);
+        put(m, 0x07, 1, 0, 0, (int32_t)draw_below(m->d, 128) - 32);
+        break;
+    case 2: /* or with any */
+        put(m, 0xbf, 1, base_register(m), 0, 0);
+        put(m, 0x07, 1, 0, 0, (int32_t)draw_number(m->d));
+        break;
+    case 3:
+        put_lddw(m, 1, draw_address(m));
+        break;
+    default:
+        put(m, 0xbf, 1, scalar(m), 0, 0);
+        put(m, 0x57, 1, 0, 0, (int32_t)draw_below(m->d, 0x4000));
+        put_lddw(m, 4, m->base);
+        put(m, 0x0f, 1, 4, 0, 0);
+        break;
+    }
+}
+
 static void call(struct maker *m, unsigned int number)
 {
-    for (unsigned int r = 1; r <= 3; r++)
+    for (unsigned int r = 2; r <= 3; r++)
         put(m, 0xbf, r, scalar(m), 0, 0);
+    address(m);
     put(m, 0x85, 0, 0, 0, (int32_t)number);
     for (unsigned int r = 1; r <= 5; r++)
         put(m, 0xbf, r, draw_below(m->d, 2) ? 0 : m->ctx == 9 ? 8 : 9, 0, 0);
 }
 
+static void guest_access(struct maker *m)
+{
+    unsigned int code = size_code[draw_below(m->d, 4)], half = draw_below(m->d, 3);
+    int32_t away = (int32_t)draw_number(m->d);
+
+    put(m, (draw_below(m->d, 2) ? 0x21 : 0x23) | code, scalar(m), scalar(m), (int)half,
+        half == ISA_USER ? away & INT32_MAX : away);
+}
+
 static void item(struct maker *m, unsigned int index, unsigned int items)
 {
-    unsigned int kind = draw_below(m->d, 16);
+    unsigned int kind = draw_below(m->d, 17);
 
-    if (kind < 7)
+    if (m->base && kind == 0) /* another address, where one was perhaps looked at */
+        put_lddw(m, base_register(m), draw_address(m));
+    else if (kind < (m->base ? 3 : 7))
         alu(m);
-    else if (kind < 10)
+    else if (kind < (m->base ? 6 : 10))
         branch(m, index, items);
-    else if (kind < 14)
+    else if (kind < (m->base ? 8 : 14))
         memory(m);
+    else if (kind == 16)
+        guest_access(m);
     else if (draw_below(m->d, 8))
-        call(m, draw_below(m->d, 9) < 8 ? 1 + draw_below(m->d, 8)
-                                        : FAST_HELPER_tsc + draw_below(m->d, 2));
+        call(m, draw_below(m->d, 9) == 8 ? FAST_HELPER_tsc + draw_below(m->d, 2)
+                : m->base && index < items / 2 ? 1 + draw_below(m->d, 4) /* loads, before all stores */
+                                               : 1 + draw_below(m->d, 8));
     else { /* leaves early */
         put(m, 0x15, scalar(m), 0, 2, (int32_t)draw_number(m->d));
         put(m, 0xb7, 0, 0, 0, (int32_t)draw_below(m->d, 2));
@@ -252,9 +322,9 @@ void random_head(struct fast_header *head, unsigned int kind)
     strcpy(head->name, "random");
 }
 
-void random_program(struct draw *d, struct fast_insn *insns, struct fast_program *out)
+static void make(struct draw *d, uint64_t base, struct fast_insn *insns, struct fast_program *out)
 {
-    struct maker m = { .d = d, .insns = insns };
+    struct maker m = { .d = d, .insns = insns, .base = base };
     unsigned int items = 1 + draw_below(d, MAX_ITEMS - 1);
     unsigned int kind = 1 + draw_below(d, FAST_NR_ATTACH - 1);
     unsigned int start[MAX_ITEMS + 1];
@@ -263,7 +333,7 @@ void random_program(struct draw *d, struct fast_insn *insns, struct fast_program
     put(&m, 0xbf, m.ctx, 1, 0, 0);
     for (unsigned int r = 0; r < 10; r++)
         if (r != m.ctx)
-            put_lddw(&m, r, draw_number(d));
+            put_lddw(&m, r, base && draw_below(d, 2) ? draw_address(&m) : draw_number(d));
     for (unsigned int i = 0; i < 16; i++)
         put(&m, 0x7b, 10, scalar(&m), -(int)FAST_STACK_BYTES + 8 * (int)i, 0);
     for (unsigned int i = 0; i < items; i++) {
@@ -282,4 +352,15 @@ void random_program(struct draw *d, struct fast_insn *insns, struct fast_program
     out->head.insns = m.used;
     out->head.total_bytes = (uint32_t)(sizeof(out->head) + 8 * m.used);
     out->insns = insns;
+}
+
+void random_program(struct draw *d, struct fast_insn *insns, struct fast_program *out)
+{
+    make(d, 0, insns, out);
+}
+
+void random_guest_program(struct draw *d, uint64_t base, struct fast_insn *insns,
+                          struct fast_program *out)
+{
+    make(d, base, insns, out);
 }

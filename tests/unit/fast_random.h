@@ -18,6 +18,9 @@ uint64_t draw_number(struct draw *d);
 
 /* Makes a program of at most FAST_MAX_INSNS instructions; insns is where they go. */
 void random_program(struct draw *d, struct fast_insn *insns, struct fast_program *out);
+/* The same with more loads and stores, most of them in WORLD_BYTES of guest memory at base. */
+void random_guest_program(struct draw *d, uint64_t base, struct fast_insn *insns,
+                          struct fast_program *out);
 
 /* A head for tests, with the attach point. */
 void random_head(struct fast_header *head, unsigned int kind);

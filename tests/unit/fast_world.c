@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "real_memory.h"
+
 #define CODE_BYTES (2u << 20)
 #define CANARY 0xa5
 
@@ -21,11 +23,13 @@ static void note(struct world *w, uint64_t what)
 /* Offset into memory, or -1. */
 static int place(const struct world *w, uint64_t address, unsigned int size)
 {
+    const uint64_t base = w->real ? WORLD_REAL : WORLD_BASE;
+
     if (w->wild)
         return (address >> 14 & 15) == 15 ? -1 : (int)(address % (WORLD_BYTES - 7));
-    if (address < WORLD_BASE || address - WORLD_BASE > WORLD_BYTES - size)
+    if (address < base || address - base > WORLD_BYTES - size)
         return -1;
-    return (int)(address - WORLD_BASE);
+    return (int)(address - base);
 }
 
 static bool world_load(void *world, uint64_t address, unsigned int size, uint64_t *value)
@@ -34,8 +38,10 @@ static bool world_load(void *world, uint64_t address, unsigned int size, uint64_
     int at = place(w, address, size);
 
     note(w, address + size);
-    if (at < 0)
+    if (at < 0) {
+        w->elsewhere |= w->real && address >= WORLD_HIDDEN && real_is_mapped(address, size);
         return false;
+    }
     *value = 0;
     memcpy(value, w->memory + at, size);
     return true;
@@ -189,43 +195,72 @@ static bool code_open(void)
     return code.run != MAP_FAILED;
 }
 
+/* The program's code, at any address: its place in code.write and code.run. */
+static const char *emit_code(const struct fast_program *program, bool real, unsigned int shuffle,
+                             struct jit_space *space, uint32_t *place)
+{
+    static uint32_t last;
+    uint32_t size;
+
+    size = real ? fast_jit_size_guest(program, space) : fast_jit_size(program, space, shuffle);
+    if (!size || size > CODE_BYTES / 2)
+        return "the JIT gives no size";
+    *place = last = (last + 37) % 4096;
+    code.write[*place + size - 1] = CANARY;
+    if (fast_jit_emit(program, space, code.write + *place, size - 1) ||
+        code.write[*place + size - 1] != CANARY)
+        return "the JIT emits into too small a buffer";
+    code.write[*place + size] = CANARY;
+    if (!fast_jit_emit(program, space, code.write + *place, size))
+        return "the JIT emits another size than it said";
+    if (code.write[*place + size] != CANARY)
+        return "the JIT writes past its buffer";
+    if (real && !real_tsc(program, space, code.write + *place, size))
+        return "the code does not read the time stamp";
+    return NULL;
+}
+
+/* Calls the code; the run's context is at the end of code.page. */
+static void run_code(const struct jit_space *space, uint32_t place, struct world_result *out,
+                     uint64_t *broken)
+{
+    fast_code entry_point;
+
+    memcpy(&entry_point, &(uint8_t *){ code.run + place }, sizeof(entry_point));
+    if (out->world.real)
+        real_enter(&out->world, code.run + place, space->fault);
+    out->r0 = world_call(entry_point, &out->run, broken, code.stack + STACK_BYTES);
+    if (out->world.real)
+        real_leave();
+}
+
 const char *world_jit(const struct fast_program *program, const struct world *world,
                       const struct fast_ctx *ctx, unsigned int shuffle, struct world_result *out)
 {
     static struct jit_space space;
-    static uint32_t place;
     struct fast_ctx *copy;
     uint64_t broken = 0;
-    fast_code entry_point;
+    const char *why;
+    uint32_t place;
     uint8_t *below;
     bool no_helper;
-    uint32_t size;
 
-    if (!code_open())
+    if (!code_open() || (world->real && !real_open(CODE_BYTES)))
         return "no memory for code";
-    size = fast_jit_size(program, &space, shuffle);
-    if (!size || size > CODE_BYTES / 2)
-        return "the JIT gives no size";
-    place = (place + 37) % 4096; /* at any address */
-    code.write[place + size - 1] = CANARY;
-    if (fast_jit_emit(program, &space, code.write + place, size - 1) ||
-        code.write[place + size - 1] != CANARY)
-        return "the JIT emits into too small a buffer";
-    code.write[place + size] = CANARY;
-    if (!fast_jit_emit(program, &space, code.write + place, size))
-        return "the JIT emits another size than it said";
-    if (code.write[place + size] != CANARY)
-        return "the JIT writes past its buffer";
+    why = emit_code(program, world->real, shuffle, &space, &place);
+    if (why)
+        return why;
 
     memset(code.page, CANARY, 4096 - sizeof(*copy));
     copy = (struct fast_ctx *)(code.page + 4096 - sizeof(*copy));
     *copy = *ctx;
     out->world = *world;
     fast_run_init(&out->run, copy, &world_env, &out->world);
-    memcpy(&entry_point, &(uint8_t *){ code.run + place }, sizeof(entry_point));
+    if (world->real)
+        out->run.guard = WORLD_GUARD;
     below = code.stack + STACK_BYTES - FRAME_BYTES - BELOW_BYTES;
     memset(below, CANARY, BELOW_BYTES);
-    out->r0 = world_call(entry_point, &out->run, &broken, code.stack + STACK_BYTES);
+    run_code(&space, place, out, &broken);
     /* A helper uses what lies below; without one it must be as it was. */
     no_helper = out->run.nr_staged == 0 && out->world.calls == world->calls;
     out->outcome = fast_finish(&out->run, out->r0);
@@ -243,6 +278,21 @@ const char *world_jit(const struct fast_program *program, const struct world *wo
     return NULL;
 }
 
+/* What code with guest memory inlined leaves alone does not count: `old`, but of page-table updates. */
+static bool same_staged(const struct fast_run *a, const struct fast_run *b)
+{
+    if (a->nr_staged != b->nr_staged)
+        return false;
+    for (unsigned int i = 0; i < a->nr_staged; i++) {
+        const struct fast_staged *x = &a->staged[i], *y = &b->staged[i];
+
+        if (x->address != y->address || x->value != y->value || x->size != y->size ||
+            (!x->size && x->old != y->old))
+            return false;
+    }
+    return true;
+}
+
 const char *world_compare(const struct world_result *a, const struct world_result *b)
 {
     if (a->run.stop != b->run.stop)
@@ -251,10 +301,9 @@ const char *world_compare(const struct world_result *a, const struct world_resul
         return "outcomes differ";
     if (memcmp(&a->ctx, &b->ctx, sizeof(a->ctx)) != 0)
         return "contexts differ";
-    if (a->run.nr_staged != b->run.nr_staged ||
-        memcmp(a->run.staged, b->run.staged, a->run.nr_staged * sizeof(a->run.staged[0])) != 0)
+    if (!same_staged(&a->run, &b->run))
         return "staged effects differ";
-    if (a->world.calls != b->world.calls || a->world.tsc != b->world.tsc)
+    if ((!a->world.real && a->world.calls != b->world.calls) || a->world.tsc != b->world.tsc)
         return "helper calls differ";
     if (memcmp(a->world.memory, b->world.memory, WORLD_BYTES) != 0 ||
         memcmp(a->world.pte, b->world.pte, sizeof(a->world.pte)) != 0)

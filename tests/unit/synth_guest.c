@@ -248,7 +248,7 @@ NOINLINE static long call_time(const struct guest_regs *r)
     volatile uint64_t *seq = &t->seq;
     uint64_t start, tsc, low, high, *to = (uint64_t *)r->di;
 
-    if (!user_ok(r->di, 16))
+    if (!user_ok(r->di, 24))
         return -GUEST_EFAULT;
     do {
         while ((start = *seq) & 1)
@@ -257,7 +257,8 @@ NOINLINE static long call_time(const struct guest_regs *r)
         tsc = (high << 32 | low) * t->mult >> (t->shift & 31);
     } while (*seq != start);
     to[0] = t->seconds;
-    to[1] = tsc;
+    to[1] = t->clock = tsc;
+    to[2] = *(volatile uint64_t *)&t->self->clock * 3;
     return 0;
 }
 

@@ -42,6 +42,8 @@ struct guest_task {
     struct guest_file *file[8];
     struct guest_list *list;
     uint64_t seq, seconds, mult, shift;
+    uint64_t clock;          /* as it was last */
+    struct guest_task *self; /* leads back */
 };
 
 /* Per-CPU data: offsets from the GS base. */
@@ -63,7 +65,7 @@ enum guest_call {
     CALL_LIST,   /* value of key rdi */
     CALL_SWITCH, /* a jump table on rdi */
     CALL_BITS,   /* rdi: bit in a set */
-    CALL_TIME,   /* the time stamp, scaled, to user memory rdi */
+    CALL_TIME,   /* the time stamp, scaled, to user memory rdi, and what comes of it by way of `self` */
     CALL_SEEK,
     CALL_STAT, /* a structure made on the stack, copied to user memory */
     CALL_MATH,

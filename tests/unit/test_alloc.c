@@ -184,6 +184,9 @@ static void test_regions(void **state)
         assert_ptr_equal(mfn_to_page(MFN(m))->owner, is_ram ? NULL : &dom_io);
         assert_int_equal(get_gpfn(MFN(m)), INVALID_M2P_ENTRY);
     }
+    mm_leave_to_firmware(31, 32);
+    assert_ptr_equal(mfn_to_page(MFN(31))->owner, &dom_io);
+    assert_int_equal(free_frames(), 0);
     /* Boot memory that is given back later; partial pages stay. */
     mm_release_region(0x1f800, 0x21000);
     assert_int_equal(free_frames(), 1);

@@ -84,6 +84,13 @@ static const struct {
     { "mov r0, 0\njgt r0, r10, +0\nexit\n", FAST_POINTER_COMPARED, 1, 10, 0 },
     { "mov r2, 4096\nldxw r0, [r2+0]\nexit\n", FAST_NOT_POINTER, 1, 2, 0 },
     { "mov r2, 4096\nstw [r2+0], 1\nmov r0, 0\nexit\n", FAST_NOT_POINTER, 1, 2, 0 },
+    /* Guest memory: numbers only, in which nothing of the handler's shows. */
+    { "mov r2, 4096\nkldxw r0, [r2+70000]\nmov r0, 0\nexit\n", FAST_OK, 0, 0, 0 },
+    { "gldxw r0, [r1+0]\nmov r0, 0\nexit\n", FAST_GUEST_POINTER, 0, 1, 0 },
+    { "mov r2, 1\nustxw [r10+0], r2\nmov r0, 0\nexit\n", FAST_GUEST_POINTER, 1, 10, 0 },
+    { "mov r2, 1\ngstxw [r2+0], r1\nmov r0, 0\nexit\n", FAST_POINTER_STORED, 1, 1, 0 },
+    { "gldxw r0, [r2+0]\nmov r0, 0\nexit\n", FAST_UNINITIALISED, 0, 2, 0 },
+    { "mov r2, 1\ngldxw r10, [r2+0]\nmov r0, 0\nexit\n", FAST_FRAME_WRITE, 1, 10, 0 },
     /* Memory. */
     { "stdw [r10-512], 1\nstb [r10-1], 1\nmov r0, 0\nexit\n", FAST_OK, 0, 0, 0 },
     { "stdw [r10-520], 1\nmov r0, 0\nexit\n", FAST_STACK_BOUNDS, 0, 10, 0 },
@@ -249,6 +256,8 @@ static void encodings(void **state)
         { 0x00000001000000bf | 0xb000, 0, FAST_RESERVED_FIELD },
         { 0x000000000000b0bf, 0, FAST_BAD_REGISTER },
         { 0x0000000000000bb7, 0, FAST_BAD_REGISTER },
+        { 0xffffffff00022121, 0, FAST_BAD_DISTANCE },
+        { 0x0000000000032121, 0, FAST_RESERVED_FIELD },
         { 0x18, 0x95, FAST_HALF_LDDW },
         { 0x18, 0x100, FAST_RESERVED_FIELD },
         { 0x1118, 0, FAST_MAP_LDDW },

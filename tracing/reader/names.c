@@ -75,7 +75,7 @@ static const char *const fast_passes[RADON_FAST_NR_PASSES] = {
     [RADON_FAST_PASS_CHOSEN] = "chosen", [RADON_FAST_PASS_LOAD] = "load",
     [RADON_FAST_PASS_STORE] = "store",   [RADON_FAST_PASS_PT] = "pt",
     [RADON_FAST_PASS_FULL] = "full",     [RADON_FAST_PASS_STATE] = "state",
-    [RADON_FAST_PASS_EVENT] = "event",
+    [RADON_FAST_PASS_EVENT] = "event",   [RADON_FAST_PASS_BUDGET] = "budget",
 };
 
 static const char *const verdicts[] = { "agree", "disagree", "void" };

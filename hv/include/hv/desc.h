@@ -17,6 +17,8 @@ void desc_init_cpu(struct cpu *cpu);
 void desc_load(struct cpu *cpu);
 /* The stack that the next entry from a guest starts on. */
 void desc_set_stack(struct cpu *cpu, struct vcpu_hot *h);
+/* How system calls enter, by HOT_FAST of the vCPU that runs there; either way is right, one is sooner. */
+void desc_set_syscall(struct cpu *cpu, const struct vcpu_hot *h);
 /* Show v's GDT and LDT in the CPU's windows. */
 void desc_switch_to(struct cpu *cpu, struct vcpu *v);
 /* Let go of v's GDT and LDT frames; v does not run. */

@@ -81,6 +81,7 @@ struct vcpu {
     /* Scheduling and accounting. */
     enum vcpu_runstate_hv state;
     bool initialised, is_idle;
+    bool comes_up;               /* VCPUOP_up is under way: handlers that need one vCPU are refused */
     bool polling;                /* in SCHEDOP_poll */
     bool woken;                  /* vcpu_wake() came while it ran */
     struct cpu *cpu;             /* CPU it is assigned to */

@@ -7,7 +7,7 @@
 #include "hv/xenpub.h"
 
 extern char vector_stubs[], syscall_stub_template[], syscall_stub_template_end[];
-extern char entry_syscall[], entry_syscall32[], entry_sysenter[], iret_full[],
+extern char entry_syscall[], entry_syscall_fast[], entry_syscall32[], entry_sysenter[], iret_full[],
     vcpu_first_entry[];
 extern uint32_t syscall32_stub_offset;
 

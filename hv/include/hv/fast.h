@@ -26,6 +26,12 @@ bool fast_syscall(struct cpu_user_regs *regs);
 bool fast_exception(struct cpu_user_regs *regs, unsigned int vector, uint32_t error_code,
                     uint64_t cr2);
 
+/* A hypercall with a handler, by its lean frame made full; true: done, the result is hot()->scratch. */
+bool fast_hypercall(struct cpu_user_regs *regs);
+/* In place of the hypercall's function; called by hv/x86/syscall.S alone. */
+long fast_hypercall_entry(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long,
+                          unsigned long);
+
 /* Where a fault at rip in a handler's code continues; 0: it is none of those. */
 uint64_t fast_fixup(uint64_t rip);
 
@@ -52,6 +58,8 @@ static inline void fast_guest_changed(struct domain *d, enum radon_fast_reason w
 bool step_wanted(const struct cpu_user_regs *regs, uint32_t kind, uint32_t number, uint64_t address,
                  uint32_t error_code, uint64_t cr2);
 void step_begin(struct cpu_user_regs *regs);
+/* Whether the current vCPU is being stepped. */
+bool step_under_way(void);
 /* A #DB; true: it was a step. */
 bool step_debug(struct cpu_user_regs *regs);
 /* Something else than a step comes now, an exception or an upcall. */
@@ -74,6 +82,8 @@ static inline bool fast_stepping(void)
 
 /* v is about to run on its CPU. */
 void fast_vcpu_runs(struct vcpu *v);
+/* The current vCPU, where HOT_HANDLERS are: its kernel's tables, or its kernel's GS base, are others now. */
+void fast_state_changed(struct vcpu *v);
 
 /* vcpu_info, debug registers or the set of handlers changed: the flags of v's word. */
 void fast_refresh(struct vcpu *v);

@@ -165,6 +165,8 @@ struct mem_region { paddr_t start, end; }; /* [start, end) */
  */
 void mm_init(uint64_t max_mfn_, const struct mem_region *ram, unsigned int nr_ram,
              const struct mem_region *reserved, unsigned int nr_reserved);
+/* Reserved RAM [first, end) in frames, after mm_init(): who may map devices may map it. */
+void mm_leave_to_firmware(uint64_t first, uint64_t end);
 /* Give reserved boot memory (modules, init sections) to the allocator.  Whole pages inside. */
 void mm_release_region(paddr_t start, paddr_t end);
 /*

@@ -26,6 +26,8 @@ uint32_t guest_port_read(struct vcpu *v, uint16_t port, unsigned int bytes);
 void guest_port_write(struct vcpu *v, uint16_t port, unsigned int bytes, uint32_t value);
 
 /* Save and load what belongs to a vCPU beside its frame: segments, bases, debug registers. */
+/* The current vCPU's kernel has another GS base now. */
+void pv_note_kernel_gs(struct vcpu *v, uint64_t base);
 void pv_save_state(struct vcpu *v);
 void pv_load_state(struct vcpu *v);
 

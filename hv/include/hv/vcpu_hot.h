@@ -32,10 +32,9 @@
 #define HOT_SITES           (HOT_SITES_EXACT | HOT_SITES_OPEN | HOT_SITES_BOUNCE)
 #define HOT_FAST            0x10000000 /* byte 3: fast handlers for system calls are attached */
 #define HOT_FAST_TRAP       0x20000000 /* byte 3: fast handlers for exceptions are */
-#define HOT_FAST_HYPERCALL  0x40000000 /* byte 3: fast handlers for hypercalls are */
 #define HOT_STEP            0x80000000 /* byte 3: a capture or a comparison needs every entry */
 
-#define HOT_HANDLERS (HOT_FAST | HOT_FAST_TRAP | HOT_FAST_HYPERCALL)
+#define HOT_HANDLERS (HOT_FAST | HOT_FAST_TRAP)
 
 #ifndef __ASSEMBLER__
 
@@ -70,9 +69,11 @@ struct vcpu_hot {
     uint64_t site_rdx;          /* scratch */
     uint64_t site_base;         /* of hypercalls' keys: domain and kind */
     struct site_row *site_iret_row; /* of its iret hypercalls */
-    void *fast_syscalls;        /* struct fast_handler *[FAST_MAX_SYSCALL + 1] of the domain */
-    struct fast_cpu *fast_work; /* of the CPU where it runs; while the domain has handlers */
-    uint64_t fast_counts_at;    /* of that CPU in struct fast_handler's counts: bytes */
+    struct fast_counts *const *fast_lean; /* by system call: lean handlers, on the CPU where it runs */
+    struct fast_cpu *fast_work; /* of that CPU; both while the domain has handlers */
+    const void *hypercalls;     /* hypercall_table, or its domain's own with fast handlers in it */
+    uint64_t iret_entry;        /* TSC of the iret that ends a sample; 0: C has to look itself */
+    uint64_t spare;
     uint8_t fast_map[128];      /* bit per system call: there is a handler */
 };
 

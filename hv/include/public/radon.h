@@ -10,7 +10,7 @@
  *   -EPERM   the caller is not domain 0 (RADON_FAST_* and RADON_CAPTURE_*: nor the domain concerned)
  *   -EFAULT  a pointer that cannot be read or written
  *   -EINVAL  a field out of range;  -ESRCH no such domain;  -ENOENT no such handler or capture
- *   -EBUSY   somebody else holds it;  -ENOMEM;  -ENOSPC a limit (RADON_FAST_*) is reached
+ *   -EBUSY   somebody else holds it; RADON_FAST_INSTALL: what the handler rests on is not so (any more);  -ENOMEM;  -ENOSPC a limit (RADON_FAST_*) is reached
  * Every 64-bit pointer is a guest virtual address in the caller's kernel address space or user memory
  * (as with privcmd), locked by the caller.  Structures have no padding; reserved fields are zero.
  * Times are of the TSC, in its cycles (RADON_INFO says how many a second).
@@ -38,6 +38,7 @@ enum radon_cmd {
     RADON_FAST_LIST = 18,     /* struct radon_fast_list */
     RADON_FAST_READ = 19,     /* struct radon_fast_read */
     RADON_FAST_SWITCH = 20,   /* struct radon_fast_switch */
+    RADON_FAST_ORACLE = 21,   /* struct radon_fast_oracle */
     RADON_CAPTURE_START = 24, /* struct radon_capture_start */
     RADON_CAPTURE_STOP = 25,  /* struct radon_capture_stop */
     RADON_CAPTURE_READ = 26,  /* struct radon_capture_read */
@@ -265,7 +266,7 @@ enum radon_fast_reason {     /* why a handler was retired */
     RADON_FAST_DISAGREED,    /* shadow or oracle: evidence is kept */
     RADON_FAST_TEXT_CHANGED, /* a frame that it rests on became writable */
     RADON_FAST_MAP_CHANGED,  /* an address that it rests on maps another frame */
-    RADON_FAST_BUDGET,       /* overran its budget */
+    RADON_FAST_BUDGET,       /* overran its budget, RADON_FAST_OVERRUNS times one after the other */
     RADON_FAST_VCPUS,        /* a vCPU came online or went offline */
     RADON_FAST_GUEST_STATE,  /* new callbacks, LDT, vm_assist, save or kexec */
     RADON_FAST_REMOVED,      /* by who installed it */
@@ -282,11 +283,14 @@ enum radon_fast_pass {       /* why a run of an active handler left the work to 
     RADON_FAST_PASS_FULL,
     RADON_FAST_PASS_STATE,   /* flags, mode or return address that it does not serve (rule 8) */
     RADON_FAST_PASS_EVENT,   /* an event was pending */
+    RADON_FAST_PASS_BUDGET,  /* it took longer than its budget once too often: retired */
     RADON_FAST_NR_PASSES,
 };
 
 #define RADON_FAST_MAX_HANDLERS 64u /* of a domain */
 #define RADON_FAST_MAX_WATCHED 256u /* addresses that a handler rests on */
+#define RADON_FAST_OVERRUNS 3u      /* one alone may be the machine's doing: SMM, a host beneath */
+#define RADON_FAST_BUDGET_US 1000u  /* of a run, where no other is given: interrupts are off so long */
 
 /* A page of guest text or read-only data that the program was made from. */
 struct radon_fast_watch {
@@ -299,7 +303,7 @@ struct radon_fast_watch {
 
 #define RADON_FAST_INSTALL_ACTIVE 1u     /* at once, without shadow: written by hand */
 #define RADON_FAST_INSTALL_VERIFY_ONLY 2u
-#define RADON_FAST_ONE_VCPU 4u           /* retire when a second vCPU comes online */
+#define RADON_FAST_ONE_VCPU 4u           /* right with one vCPU only: -EBUSY while more are online */
 
 struct radon_fast_install {
     uint16_t domain;
@@ -319,6 +323,7 @@ struct radon_fast_install {
     uint64_t text;          /* in: buffer for the verdict's text, or 0 */
     uint32_t text_bytes;
     uint32_t verify_ns;
+    uint64_t budget;        /* in: cycles that a run of the program may take; 0: RADON_FAST_BUDGET_US */
 };
 
 struct radon_fast_control {
@@ -338,10 +343,13 @@ struct radon_fast_info {
     uint32_t insns, code_bytes, max_cost, max_staged;
     uint64_t hash;          /* FNV-1a of the program */
     uint64_t installed, activated, retired; /* TSC; 0 = not yet */
-    uint64_t runs, hits, cycles; /* cycles: of the hits, sampled one in 64 and multiplied */
+    uint64_t runs, hits;
+    uint64_t cycles;        /* of the hits, from the entry until the guest goes on: one in 499 is timed,
+                               and counts for all */
     uint64_t passes[8];     /* by enum radon_fast_pass */
     uint64_t agreed, disagreed, voided;  /* shadow verdicts */
     uint32_t agreed_in_row, agreements;
+    uint64_t budget, longest; /* cycles of one run of the program: may take, took */
 };
 
 struct radon_fast_list {
@@ -359,19 +367,29 @@ enum radon_fast_part {
     RADON_FAST_EVIDENCE = 2,/* struct radon_fast_evidence */
 };
 
-/* The last disagreement: what the handler would have done, and what the guest kernel did. */
+/*
+ * The last disagreement: what the handler would have done, and what the guest kernel did; or, with
+ * `engines`, what its machine code did, and what the interpreter did on the same entry.
+ */
 #define RADON_FAST_EVIDENCE_STORES 64u
+#define RADON_FAST_EVIDENCE_READS 16u
 struct radon_fast_evidence {
     uint32_t id;
     uint32_t nr_stores;
-    uint32_t differs;       /* bit i: register i (order of struct radon_regs); bit 31: a store */
-    uint32_t reserved;
+    uint32_t differs;       /* bit i: register i (order of struct radon_regs); bit 31: a store; bit 30:
+                               memory that the handler only read */
+    uint32_t engines;       /* 1: `guest` is the interpreter's; differs: 0: it passed, or did not */
     uint64_t before[24], handler[24], guest[24]; /* registers, struct radon_regs and zeros */
     struct {
         uint64_t address;       /* guest virtual; of a page-table entry as in mmu_update, size 0 */
         uint64_t handler, guest;
         uint32_t size, differs;
     } store[RADON_FAST_EVIDENCE_STORES];
+    struct {
+        uint64_t address;
+        uint64_t handler, guest; /* what it read; what is there now */
+        uint64_t size;           /* 0: no more of them */
+    } read[RADON_FAST_EVIDENCE_READS]; /* those that differ */
 };
 
 struct radon_fast_read {
@@ -385,6 +403,17 @@ struct radon_fast_switch {
     uint16_t domain;        /* or RADON_DOMID_ANY: the machine */
     uint16_t get_only;
     uint32_t on;            /* 0: retire all and refuse new ones.  Written back */
+};
+
+/*
+ * How often a run of a handler that became active by agreeing is compared with the guest kernel: one in
+ * `period` of its runs, 1..2^30; 0: none.  RADON_FAST_ORACLE_PERIOD until it is set.
+ */
+#define RADON_FAST_ORACLE_PERIOD 4999u
+struct radon_fast_oracle {
+    uint16_t domain;
+    uint16_t get_only;
+    uint32_t period;        /* written back */
 };
 
 /* ------------------------------------------------------------------ capture */

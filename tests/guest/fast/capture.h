@@ -4,5 +4,9 @@
 
 void capture_tests(void);
 void shadow_tests(void);
+void shadow_races(void); /* vCPU 1 is online, and waits for work */
+void hypercall_tests(void);
+void budget_tests(void);
+void event_tests(void);
 
 #endif

@@ -21,7 +21,9 @@ const char ktest_name[] = "fast";
 
 #define NR 39 /* a system call */
 
-SNIPPET(sys, "", "syscall");
+SNIPPET(sys, ".balign 4096", "syscall");
+#define SYS_CODE 0x20000001000ul /* where it is mapped too: the lean path goes back to the lower half */
+#define SYS_AFTER (SYS_CODE + 2)
 SNIPPET(bad, "", "mov (%rdi), %rsi");
 
 static uint64_t cell __attribute__((aligned(4096)));
@@ -41,7 +43,7 @@ static const struct fast_insn swap[] = {
 
 static struct ktest_regs call_regs(uint64_t rdi, uint64_t rsi)
 {
-    struct ktest_regs regs = regs_user(sys_code);
+    struct ktest_regs regs = regs_user((void *)SYS_CODE);
 
     regs.rax = NR;
     regs.rdi = rdi;
@@ -66,7 +68,7 @@ static void check_hit(struct ktest_regs regs, uint64_t rax)
     struct exception e = go(regs);
 
     want.vector = VEC_UD;
-    want.rip = want.rcx = (uint64_t)sys_after;
+    want.rip = want.rcx = SYS_AFTER;
     want.r11 = regs.rflags;
     want.rax = rax;
     check_regs(&e.regs, &want);
@@ -79,7 +81,7 @@ static void check_pass(struct ktest_regs regs)
     struct exception e = go(regs);
 
     want.vector = VEC_SYSCALL;
-    want.rip = want.rcx = (uint64_t)sys_after;
+    want.rip = want.rcx = SYS_AFTER;
     want.r11 = regs.rflags;
     check_regs(&e.regs, &want);
 }
@@ -276,7 +278,6 @@ static void exceptions(void)
 static void refusals(void)
 {
     static const struct fast_insn no_exit[] = { MOVI(0, 1) };
-    static const struct fast_insn no_load[] = { MOVI(0, 1), EXIT };
     static const struct fast_insn loop[] = { MOVI(0, 1), I(0x05, 0, 0, -2, 0), EXIT };
     static char text[512];
     struct radon_fast_install op = { .text = (uint64_t)text, .text_bytes = sizeof(text) };
@@ -306,9 +307,6 @@ static void refusals(void)
     check_eq(radon_op(RADON_FAST_INSTALL, &op), -XEN_EFAULT);
     op = (struct radon_fast_install){ .domain = 77, .bytes = 72, .program = (uint64_t)p };
     check_eq(radon_op(RADON_FAST_INSTALL, &op), -XEN_ESRCH);
-
-    test_case("no handlers of hypercalls");
-    check_eq(install(make_program(FAST_ATTACH_HYPERCALL, 17, 0, no_load, 2), 0), -XEN_EOPNOTSUPP);
 
     test_case("verified only: accepted, not installed");
     op = (struct radon_fast_install){ .flags = RADON_FAST_INSTALL_VERIFY_ONLY };
@@ -468,17 +466,28 @@ static long make_writable(void)
 
 static void vcpus(void)
 {
-    long id;
+    long id, alone;
 
     test_case("rule 16: a vCPU comes online");
     check_eq(hyp_vcpu_op(VCPUOP_initialise, 1, smp_context(1, smp_worker)), 0);
     id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE);
+    alone = install(PROGRAM(NR + 1, answer), RADON_FAST_INSTALL_ACTIVE | RADON_FAST_ONE_VCPU);
+    check(alone > 0);
     check_hit(call_regs(0, 0), cell);
     check_eq(hyp_vcpu_op(VCPUOP_up, 1, 0), 0);
     check_retired(id, RADON_FAST_VCPUS);
+    check_retired(alone, RADON_FAST_VCPUS);
 
     entry_vcpu_tests();
 
+    test_case("rules 3, 4: what was made for one vCPU is refused while there are two");
+    check_eq(install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE | RADON_FAST_ONE_VCPU), -XEN_EBUSY);
+    check_eq(install(PROGRAM(NR, answer), RADON_FAST_ONE_VCPU), -XEN_EBUSY);
+    id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE);
+    check_hit(call_regs(0, 0), cell);
+    check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
+
+    shadow_races();
     test_case("rule 10: another vCPU makes a watched page writable");
     watched_page = page_alloc();
     ktest_require(page_readonly(watched_page) == 0);
@@ -493,11 +502,15 @@ static void vcpus(void)
     check_hit(call_regs(0, 0), cell);
     check_eq(hyp_vcpu_op(VCPUOP_down, 1, 0), 0);
     check_retired(id, RADON_FAST_VCPUS);
+    id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE | RADON_FAST_ONE_VCPU);
+    check_hit(call_regs(0, 0), cell);
+    check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
 }
 
 void test_main(void)
 {
     user_mode_init();
+    map_low(SYS_CODE, sys_at);
     answer[3].imm = (int32_t)(uint64_t)&cell; /* it passes where rdi is 1 */
     answer[4].imm = (int32_t)((uint64_t)&cell >> 32);
     check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, ktest_syscall_entry), 0);
@@ -513,6 +526,9 @@ void test_main(void)
     switches();
     watches();
     guest_state();
+    hypercall_tests();
+    budget_tests();
+    event_tests();
     capture_tests();
     shadow_tests();
     vcpus();

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "prog.h"
 
+#include "pages.h"
+#include "snippet.h"
+
+SNIPPET(made, ".balign 4096", "syscall");
+
+#define USER_CODE 0x20000000000ul /* in the lower half: the lean path goes back to no other */
+
 struct program *make_program(uint32_t kind, uint32_t number, uint64_t address,
                              const struct fast_insn *insns, uint32_t n)
 {
@@ -65,4 +72,20 @@ bool exists(uint32_t id)
     struct radon_fast_info info;
 
     return find(id, &info);
+}
+
+struct exception user_syscall(uint64_t number, uint64_t rdi, uint64_t rsi)
+{
+    struct ktest_regs regs = regs_user((void *)USER_CODE);
+    struct exception e;
+
+    map_low(USER_CODE, made_at);
+
+    regs.rax = number;
+    regs.rdi = rdi;
+    regs.rsi = rsi;
+    regs.rflags |= RFLAGS_IF;
+    e = run_iret(regs);
+    this_cpu()->info->evtchn_upcall_mask = 1;
+    return e;
 }

@@ -21,6 +21,7 @@
 /* A 64-bit constant, two slots. */
 #define LDDW(dst, value) I(0x18, dst, 0, 0, (int32_t)(value)), I(0, 0, 0, 0, (int32_t)((value) >> 32))
 #define CTX(field) ((int16_t)offsetof(struct fast_ctx, field))
+#define HELPER_LOAD8 1
 #define HELPER_LOAD64 4
 #define HELPER_STORE64 8
 #define HELPER_PT_UPDATE 9
@@ -49,5 +50,7 @@ long install_op(const struct program *p, struct radon_fast_install *op);
 long control(uint32_t id, uint32_t state);
 struct radon_fast_info info_of(uint32_t id);
 bool exists(uint32_t id);
+/* A system call of user mode: what ends it, #UD behind it where a handler did it. */
+struct exception user_syscall(uint64_t number, uint64_t rdi, uint64_t rsi);
 
 #endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of lean code that staged stores: all go to pages that are known to take them (struct fast_page),
+ * and are done; or none is, and C looks at each.
+ */
+#include "jit_lean.h"
+
+/* A jump forward on a condition, to be landed: where its distance ends. */
+static void jump_out(struct jit *j, struct lean_outs *out)
+{
+    emit_byte(&j->e, 0x0f);
+    emit_byte(&j->e, 0x85);
+    emit_u32(&j->e, 0);
+    out->jump[out->n++] = j->e.used;
+}
+
+static void land(struct emit *e, uint32_t jump)
+{
+    uint32_t distance = e->used - jump;
+
+    if (e->at && !e->failed)
+        memcpy(e->at + jump - 4, &distance, sizeof(distance));
+}
+
+/* A register that the code saves, which none of these is. */
+static unsigned int scratch(const struct jit *j, unsigned int a, unsigned int b, unsigned int c)
+{
+    for (unsigned int r = 0; r < 16; r++)
+        if (j->keep & 1u << r && r != a && r != b && r != c)
+            return r;
+    return NO_REG;
+}
+
+/* What is remembered of pages still holds. */
+static void check_pages(struct jit *j, struct lean_outs *out)
+{
+    struct emit *e = &j->e;
+
+    emit_reg_mem(e, true, 0x8b, RAX, RCX, offsetof(struct fast_run, gone_at));
+    emit_reg_mem(e, true, 0x8b, RAX, RAX, 0);
+    emit_reg_mem(e, true, 0x3b, RAX, RCX, offsetof(struct fast_run, gone));
+    jump_out(j, out);
+}
+
+/*
+ * rax = what is to be added to the address in `at`, which is lost; or out.  An address that the size does
+ * not divide has low bits that no tag has.  Carry is clear.
+ */
+static void find_page(struct jit *j, unsigned int at, uint32_t size, enum isa_half half,
+                      struct lean_outs *out)
+{
+    const int32_t page = offsetof(struct fast_run, page);
+    struct emit *e = &j->e;
+
+    emit_mov(e, false, RAX, at);
+    emit_reg_reg(e, false, 0xc1, 5, RAX); /* bits 12 and up, times the size of an entry */
+    emit_byte(e, 12 - __builtin_ctz(sizeof(struct fast_page)));
+    emit_alu_imm(e, false, 4, RAX, (int32_t)((FAST_PAGES - 1) * sizeof(struct fast_page)));
+    emit_alu_imm(e, true, 4, at, -4096 | (int32_t)(size - 1));
+    emit_reg_index(e, true, 0x3b, at, RCX, RAX, page + (int32_t)offsetof(struct fast_page, tag));
+    jump_out(j, out);
+    if (half != ISA_KERNEL) {
+        emit_reg_index(e, true, 0x8b, at, RCX, RAX, page + (int32_t)offsetof(struct fast_page, entry));
+        emit_reg_mem(e, true, 0x8b, at, at, 0);
+        emit_reg_index(e, true, 0x3b, at, RCX, RAX, page + (int32_t)offsetof(struct fast_page, was));
+        jump_out(j, out);
+    }
+    emit_reg_index(e, true, 0x8b, RAX, RCX, RAX,
+                   page + (int32_t)offsetof(struct fast_page, distance));
+}
+
+static unsigned int opcode(struct emit *e, uint32_t size)
+{
+    if (size == 2)
+        emit_byte(e, 0x66);
+    return size == 1 ? 0x88 : 0x89;
+}
+
+/* ------------------------------------------------------------------ one, kept in registers */
+
+static bool plain(const struct isa_insn *in, const struct isa_insn *store)
+{
+    if (in->row->form == FORM_STORE_REG)
+        return in->dst != ISA_FRAME;
+    return in->row->form >= FORM_ALU_IMM && in->row->form <= FORM_UNARY && in->dst != store->dst &&
+           in->dst != store->src && in->row->op != OP_DIV && in->row->op != OP_MOD &&
+           in->row->op != OP_SDIV && in->row->op != OP_SMOD;
+}
+
+bool lean_keep_store(struct jit *j, unsigned int i, const struct isa_insn *in)
+{
+    unsigned int n = j->program->head.insns, base = j->map[in->dst], value = j->map[in->src];
+    struct isa_insn next;
+
+    if (j->space->point[i].stores || base == RAX || value == RAX ||
+        scratch(j, base, value, NO_REG) == NO_REG)
+        return false;
+    for (unsigned int k = i + 1; k < n && !jit_is_target(j, k); k++) {
+        if (isa_decode(&j->program->insns[k], n - k, &next) != FAST_OK)
+            return false;
+        if (next.row->form == FORM_EXIT && j->space->point[k].r0 == 1) {
+            jit_check_base(j, in->dst, (enum isa_half)in->row->off);
+            j->kept = *in;
+            j->keeps_store = true;
+            return true;
+        }
+        if (!plain(&next, in))
+            return false;
+    }
+    return false;
+}
+
+static bool take_kept(struct jit *j, unsigned int result, struct lean_outs *out)
+{
+    unsigned int base = j->map[j->kept.dst], value = j->map[j->kept.src], size = j->kept.row->width;
+    unsigned int at = scratch(j, base, value, result);
+    struct emit *e = &j->e;
+
+    if (at == NO_REG) {
+        e->failed = true;
+        return true;
+    }
+    check_pages(j, out);
+    emit_reg_mem(e, true, 0x8d, at, base, (int32_t)j->kept.imm);
+    find_page(j, at, size, (enum isa_half)j->kept.row->off, out);
+    /* ---- point of no return ---- */
+    emit_reg_index(e, size == 8, opcode(e, size), value, RAX, base, (int32_t)j->kept.imm);
+    return true;
+}
+
+static void stage_kept(struct jit *j)
+{
+    struct emit *e = &j->e;
+    int32_t address = lean_staged(0, offsetof(struct fast_staged, address));
+
+    emit_reg_mem(e, true, 0x89, j->map[j->kept.dst], RCX, address);
+    emit_reg_mem(e, true, 0x81, 0, RCX, address);
+    emit_u32(e, (uint32_t)j->kept.imm);
+    emit_reg_mem(e, true, 0x89, j->map[j->kept.src], RCX,
+                 lean_staged(0, offsetof(struct fast_staged, value)));
+    lean_set(j, (size_t)lean_staged(0, offsetof(struct fast_staged, size)), j->kept.row->width);
+}
+
+/* ------------------------------------------------------------------ those in the list */
+
+struct listed {
+    uint8_t size, half;
+};
+
+static struct listed stored_by(const struct jit *j, unsigned int i)
+{
+    struct listed s = { 0, ISA_ANY };
+    struct isa_insn in;
+
+    if (isa_decode(&j->program->insns[i], j->program->head.insns - i, &in) != FAST_OK)
+        return s;
+    if (in.row->form == FORM_GUEST_STORE)
+        return (struct listed){ in.row->width, in.row->off };
+    s.size = (uint8_t)(1u << (in.imm - FAST_HELPER_store8));
+    return s;
+}
+
+/* The stores on the way to p, first to last. */
+static void stores_of(const struct jit *j, const struct jit_point *p, struct listed store[MAX_TAKEN])
+{
+    for (uint32_t k = p->stores; k-- > 0;) {
+        store[k] = stored_by(j, p->last_store);
+        p = &j->space->point[p->last_store];
+    }
+}
+
+static void take_list(struct jit *j, const struct jit_point *p, unsigned int result,
+                      struct lean_outs *out)
+{
+    const int32_t proved = offsetof(struct fast_run, proved);
+    unsigned int at = scratch(j, result, NO_REG, NO_REG);
+    struct listed store[MAX_TAKEN];
+    struct emit *e = &j->e;
+
+    if (at == NO_REG) {
+        e->failed = true;
+        return;
+    }
+    stores_of(j, p, store);
+    check_pages(j, out);
+    for (uint32_t k = 0; k < p->stores; k++) {
+        int32_t address = lean_staged(k, offsetof(struct fast_staged, address));
+
+        emit_reg_mem(e, true, 0x8b, at, RCX, address);
+        find_page(j, at, store[k].size, (enum isa_half)store[k].half, out);
+        emit_reg_mem(e, true, 0x03, RAX, RCX, address);
+        if (p->stores > 1)
+            emit_reg_mem(e, true, 0x89, RAX, RCX, proved + 8 * (int32_t)k);
+    }
+    /* ---- point of no return ---- */
+    for (uint32_t k = 0; k < p->stores; k++) {
+        if (p->stores > 1)
+            emit_reg_mem(e, true, 0x8b, RAX, RCX, proved + 8 * (int32_t)k);
+        emit_reg_mem(e, true, 0x8b, at, RCX, lean_staged(k, offsetof(struct fast_staged, value)));
+        emit_reg_mem(e, store[k].size == 8, opcode(e, store[k].size), at, RAX, 0);
+    }
+}
+
+bool lean_take(struct jit *j, const struct jit_point *p, unsigned int result, struct lean_outs *out)
+{
+    out->n = 0;
+    if (j->keeps_store)
+        return take_kept(j, result, out);
+    take_list(j, p, result, out);
+    return false;
+}
+
+void lean_land(struct jit *j, struct lean_outs *out)
+{
+    for (unsigned int i = 0; i < out->n; i++)
+        land(&j->e, out->jump[i]);
+    if (j->keeps_store)
+        stage_kept(j);
+    j->keeps_store = false;
+}
