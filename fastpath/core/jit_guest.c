@@ -73,10 +73,13 @@ static void load_from(struct jit *j, unsigned int size, unsigned int reg, int32_
 static void compare_with_stores(struct jit *j, unsigned int base, int32_t disp,
                                 uint32_t near[MAX_COMPARED])
 {
+    bool far = disp > INT32_MAX - 7; /* one displacement would not do */
     struct emit *e = &j->e;
 
     for (uint32_t i = 0; i < j->stores; i++) {
-        emit_reg_mem(e, true, 0x8d, R11, base, disp + 7);
+        emit_reg_mem(e, true, 0x8d, R11, base, far ? disp : disp + 7);
+        if (far)
+            emit_alu_imm(e, true, 0, R11, 7);
         emit_reg_mem(e, true, 0x2b, R11, j->run,
                      (int32_t)(offsetof(struct fast_run, staged) + i * sizeof(struct fast_staged) +
                                offsetof(struct fast_staged, address)));

@@ -88,6 +88,8 @@ struct fast_ctx {
     uint64_t gs_base;    /* 0xb0 of the interrupted code */
     uint64_t kernel_gs;  /* 0xb8 the guest kernel's per-CPU base on this vCPU */
     uint64_t kernel_sp;  /* 0xc0 the stack that the guest kernel would enter on */
+    uint64_t cs;         /* 0xc8 the selectors of the interrupted code, as its frame shows them */
+    uint64_t ss;         /* 0xd0 */
 };
 
 enum fast_helper {
@@ -118,7 +120,7 @@ enum fast_helper {
 #else
 _Static_assert(sizeof(struct fast_insn) == 8, "RFC 9669");
 _Static_assert(sizeof(struct fast_header) == 64, "no padding");
-_Static_assert(sizeof(struct fast_ctx) == 0xc8, "no padding");
+_Static_assert(sizeof(struct fast_ctx) == 0xd8, "no padding");
 
 /* A program in memory that its owner keeps unchanged while it is verified and run. */
 struct fast_program {

@@ -88,6 +88,17 @@ static uint64_t tsc(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3)
     return run->env->tsc(run->world);
 }
 
+static uint64_t m2p(struct fast_run *run, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    uint64_t gpfn = 0;
+
+    (void)a2;
+    (void)a3;
+    if (!run->env->m2p(run->world, a1, &gpfn))
+        run->stop = FAST_STOP_LOAD;
+    return gpfn;
+}
+
 const fast_helper_fn fast_helper_table[FAST_NR_HELPERS] = {
 #define HELPER(number, name, args, ret, attach, cost, flags) [number] = name,
 #include "helpers.def"

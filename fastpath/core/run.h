@@ -40,6 +40,8 @@ struct fast_env {
     bool (*may_update_pt)(void *world, uint64_t ptr, uint64_t old, uint64_t new);
     void (*update_pt)(void *world, uint64_t ptr, uint64_t new);
     uint64_t (*tsc)(void *world);
+    /* What the machine-to-physical table has for the frame; false: it has no such entry. */
+    bool (*m2p)(void *world, uint64_t mfn, uint64_t *gpfn);
 };
 
 struct fast_staged {

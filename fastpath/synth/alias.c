@@ -52,7 +52,8 @@ static bool never_meet(enum region a, enum region b)
 {
     if (a == b)
         return false;
-    if (a == IN_STACK || a == IN_MASK || b == IN_STACK || b == IN_MASK)
+    if (a == IN_STACK || a == IN_MASK || a == IN_M2P || b == IN_STACK || b == IN_MASK ||
+        b == IN_M2P)
         return true;
     /* Per-CPU data, the kernel's variables and user memory; a pointer may lead anywhere. */
     return a != IN_POINTER && b != IN_POINTER;
@@ -78,6 +79,24 @@ node_id disjoint(struct work *w, const struct place *a, const struct place *b)
     /* They overlap when -(size of b) < distance < size of a. */
     return g_not(
         g, g_op_imm(g, N_ULT, g_op_imm(g, N_ADD, distance, b->size - 1u), a->size + b->size - 1u));
+}
+
+node_id bases_apart(struct work *w, const struct place *a, const struct place *b)
+{
+    int64_t offset;
+
+    return g_split(&w->graph, g_op(&w->graph, N_SUB, b->address, a->address), &offset);
+}
+
+/* !(bases + n < bytes). */
+bool bases_guarded(const struct graph *g, node_id truth, node_id bases)
+{
+    const struct node *n = g_node(g, truth), *less = g_node(g, n->a);
+    uint64_t zero;
+    int64_t offset;
+
+    return n->op == N_EQ && g_is_const(g, n->b, &zero) && !zero && less->op == N_ULT &&
+           g_split(g, less->a, &offset) == bases;
 }
 
 bool disjoint_seen(struct work *w, uint64_t captures, const struct place *a, const struct place *b)

@@ -13,10 +13,12 @@ enum item_kind {
     I_OP,   /* node = its operation on a, b, c */
     I_LOAD, /* node = guest memory at a + off */
     I_TSC,
+    I_M2P, /* node = what the machine-to-physical table has for frame a */
     I_STORE,  /* b to guest memory at a + off */
     I_GUARD,  /* PASS unless the comparison has the outcome `sense` */
     I_BRANCH, /* to item `other` when it has; else on */
     I_SET,    /* context field off = a */
+    I_PT,     /* the entry at machine address a, which holds b, becomes c */
     I_APART, /* PASS if a + b + off < other: b is an address negated */
     I_ROTATE, /* node = a of 32 bits, turned right by off */
     I_DONE,
@@ -42,6 +44,7 @@ struct code {
     uint8_t *emitted; /* by node, on the path at hand */
     node_id *trail;   /* what was emitted, to take it back */
     uint32_t nr_trail, trail_room;
+    const struct effect *entry; /* on the path at hand: the update, which comes last */
     const struct effect **waiting; /* stores of the path at hand, in order */
     uint32_t nr_waiting, waiting_room;
     node_id negated[MAX_NEGATED]; /* addresses that many others must be apart from, negated */

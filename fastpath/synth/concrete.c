@@ -60,6 +60,8 @@ uint64_t concrete_input(const struct work *w, unsigned int capture, uint64_t fie
         FIELD(gs_base, h->before.gs_base)
         FIELD(kernel_gs, h->kernel_gs)
         FIELD(kernel_sp, h->kernel_sp)
+        FIELD(cs, h->cs)
+        FIELD(ss, h->ss)
 #undef FIELD
     default:
         return 0;

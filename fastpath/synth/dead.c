@@ -8,7 +8,8 @@
 
 #include "work.h"
 
-#define MAX_NEW_GUARDS 48 /* more cost more than the stores */
+#define MAX_DISTANCES 24  /* pairs of bases kept apart: more cost more than the stores */
+#define MAX_NEW_GUARDS 48 /* those on one distance become one (merge.c) */
 #define MAX_GROUP 32
 
 struct hunt {
@@ -19,9 +20,9 @@ struct hunt {
     uint64_t was, now;
     struct {
         struct segment *segment;
-        node_id truth;
+        node_id truth, distance;
     } guard[MAX_NEW_GUARDS];
-    unsigned int guards;
+    unsigned int guards, distances;
     struct {
         struct segment *segment;
         uint32_t i;
@@ -29,9 +30,19 @@ struct hunt {
     unsigned int grouped;
 };
 
+/* Of two places' bases; false: one too many. */
+static bool distance_between(struct hunt *h, const struct place *other, node_id *distance)
+{
+    *distance = bases_apart(h->w, &h->place, other);
+    for (unsigned int i = 0; i < h->guards; i++)
+        if (h->guard[i].distance == *distance)
+            return true;
+    return h->distances++ < MAX_DISTANCES;
+}
+
 static bool apart(struct hunt *h, struct segment *s, const struct place *other)
 {
-    node_id truth;
+    node_id truth, distance;
     uint64_t one;
 
     if (!disjoint_seen(h->w, s->captures, &h->place, other))
@@ -42,8 +53,9 @@ static bool apart(struct hunt *h, struct segment *s, const struct place *other)
     for (unsigned int i = 0; i < h->guards; i++)
         if (h->guard[i].truth == truth && h->guard[i].segment == s)
             return true;
-    if (h->guards == MAX_NEW_GUARDS)
+    if (h->guards == MAX_NEW_GUARDS || !distance_between(h, other, &distance))
         return false;
+    h->guard[h->guards].distance = distance;
     h->guard[h->guards].segment = s;
     h->guard[h->guards++].truth = truth;
     return true;
@@ -76,7 +88,7 @@ static enum found look_at(struct hunt *h, struct segment *s, uint32_t i)
     const struct effect *e = &s->effect[i];
     enum alias how;
 
-    if (e->dead || (e->kind != E_LOAD && e->kind != E_STORE))
+    if (e->dead || (e->kind != E_LOAD && e->kind != E_STORE && e->kind != E_PT))
         return GOES_ON;
     how = alias(h->w, &e->place, &h->place);
     if (how == ALIAS_NO)
@@ -86,7 +98,7 @@ static enum found look_at(struct hunt *h, struct segment *s, uint32_t i)
             return GOES_ON; /* the later one that overwrites wins either way */
         return apart(h, s, &e->place) ? GOES_ON : ENDS_BADLY;
     }
-    if (e->kind == E_LOAD || (how == ALIAS_PART && !is_part(h, e)))
+    if (e->kind == E_LOAD || e->kind == E_PT || (how == ALIAS_PART && !is_part(h, e)))
         return ENDS_BADLY;
     if (!h->original)
         return ENDS_WELL;
@@ -251,6 +263,12 @@ static void check_effect(struct work *w, const struct effect *e)
         check_rest(w, e->value, "a guard");
         if (g_node(&w->graph, e->value)->rests & RESTS_STACK)
             return; /* compared, not kept */
+    }
+    if (e->kind == E_PT) {
+        check_rest(w, e->ptr, "a page-table entry's address");
+        check_rest(w, e->value, "a page-table entry");
+        if ((g_node(&w->graph, e->ptr)->rests | g_node(&w->graph, e->value)->rests) & RESTS_STACK)
+            refuse(w, SYNTH_STACK_ESCAPES, "a page-table entry");
     }
     if (e->kind != E_STORE)
         return;

@@ -293,6 +293,62 @@ static void emit_store(struct emitter *e, const struct item *i)
     put(e, code[__builtin_ctz(i->size)], base, value, i->half, off);
 }
 
+static void emit_m2p(struct emitter *e, const struct item *i)
+{
+    unsigned int from = reg_get(e, i->a, 0);
+
+    regs_save(e);
+    if (from != 1)
+        put(e, 0xbf, 1, from, 0, 0);
+    put(e, 0x85, 0, 0, 0, FAST_HELPER_m2p);
+    regs_lost(e);
+    e->regs.reg[0] = i->node;
+}
+
+/* Values into r1 to r3, wherever they are: a move whose target nobody waits for first, or by way of
+ * r0, which is not one of the three then. */
+static void arguments(struct emitter *e, unsigned int from[3])
+{
+    bool waits[3] = { true, true, true };
+
+    for (unsigned int left = 3; left;) {
+        unsigned int i = 0;
+
+        for (; i < 3; i++) {
+            bool wanted = false;
+
+            for (unsigned int j = 0; j < 3; j++)
+                wanted |= j != i && waits[j] && from[j] == i + 1;
+            if (waits[i] && !wanted)
+                break;
+        }
+        if (i == 3) {
+            for (i = 0; !waits[i]; i++)
+                ;
+            put(e, 0xbf, 0, from[i], 0, 0);
+            from[i] = 0;
+            continue;
+        }
+        if (from[i] != i + 1)
+            put(e, 0xbf, i + 1, from[i], 0, 0);
+        waits[i] = false;
+        left--;
+    }
+}
+
+static void emit_pt(struct emitter *e, const struct item *i)
+{
+    unsigned int from[3];
+
+    from[0] = reg_get(e, i->a, 0);
+    from[1] = reg_get(e, i->b, 1u << from[0]);
+    from[2] = reg_get(e, i->c, 1u << from[0] | 1u << from[1]);
+    regs_save(e);
+    arguments(e, from);
+    put(e, 0x85, 0, 0, 0, FAST_HELPER_pt_update);
+    regs_lost(e);
+}
+
 static uint32_t emit_items(struct emitter *e, uint32_t from, uint32_t to);
 
 static void emit_branch(struct emitter *e, uint32_t at)
@@ -345,6 +401,12 @@ static void emit_item(struct emitter *e, const struct item *i)
         put(e, 0x85, 0, 0, 0, FAST_HELPER_tsc);
         regs_lost(e);
         e->regs.reg[0] = i->node;
+        break;
+    case I_M2P:
+        emit_m2p(e, i);
+        break;
+    case I_PT:
+        emit_pt(e, i);
         break;
     case I_STORE:
         emit_store(e, i);

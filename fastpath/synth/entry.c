@@ -85,6 +85,8 @@ bool entry_return(struct work *w, struct state *st)
     static const uint32_t fixed[WORDS] = { [RIP_AT] = offsetof(struct fast_ctx, rip),
                                            [RFLAGS_AT] = offsetof(struct fast_ctx, rflags),
                                            [RSP_AT] = offsetof(struct fast_ctx, rsp) };
+    static const uint32_t selector[2] = { offsetof(struct fast_ctx, cs),
+                                          offsetof(struct fast_ctx, ss) };
     struct segment *s = st->segment;
     node_id word[WORDS], sp = st->reg[RSP];
     uint64_t number, flags, value;
@@ -93,7 +95,8 @@ bool entry_return(struct work *w, struct state *st)
         word[i] = memory_load(w, st, g_op_imm(&w->graph, N_ADD, sp, 8 * i), 8);
         if (fixed[i] && word[i] != g_input(&w->graph, fixed[i]))
             refuse(w, SYNTH_RETURN_STATE, "frame word %u is %s", i, node_text(w, word[i]));
-        if ((i == CS_AT || i == SS_AT) && !g_is_const(&w->graph, word[i], &number) && !w->failed &&
+        if ((i == CS_AT || i == SS_AT) && word[i] != g_input(&w->graph, selector[i == SS_AT]) &&
+            !g_is_const(&w->graph, word[i], &number) && !w->failed &&
             !concrete_agreed(w, st->captures, word[i], &number))
             refuse(w, SYNTH_RETURN_STATE, "selector");
     }

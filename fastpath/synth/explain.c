@@ -210,6 +210,8 @@ void explain_effects(struct work *w, const struct segment *s, unsigned int depth
             explain_at(w, e->at, "load  %s", node_text(w, e->value));
         else if (e->kind == E_TSC)
             explain_at(w, e->at, "tsc");
+        else if (e->kind == E_PT)
+            explain_at(w, e->at, "entry [%s] = %s", node_text(w, e->ptr), node_text(w, e->value));
         else
             explain_at(w, e->at, "store [%s].%u = %s", node_text(w, e->place.address),
                        e->place.size, node_text(w, e->value));

@@ -72,6 +72,9 @@ node_id condition(struct insn *in, unsigned int number);
 /* The top bit of a value of `size` bytes. */
 node_id sign_of(struct graph *g, node_id a, unsigned int size);
 
+/* hypercall.c: one on the path, not its end. */
+void hypercall(struct insn *in, uint64_t number);
+
 static inline node_id op2(struct insn *in, enum node_op op, node_id a, node_id b)
 {
     return g_op(in->g, op, a, b);

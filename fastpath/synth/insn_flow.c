@@ -81,9 +81,10 @@ void lift_syscall(struct insn *in)
 
     if (!g_is_const(in->g, g_low(in->g, in->st->reg[RAX], 4), &number))
         refuse(in->w, SYNTH_HYPERCALL, "whose number is computed");
-    else if (number != HYPERCALL_IRET)
-        refuse(in->w, SYNTH_HYPERCALL, "number %llu", (unsigned long long)number);
-    in->flow = FLOW_RETURN;
+    else if (number == HYPERCALL_IRET)
+        in->flow = FLOW_RETURN;
+    else
+        hypercall(in, number);
 }
 
 /* LFENCE stands for no more than order of loads, and a handler's loads are in order. */

@@ -10,7 +10,10 @@
 #include "run.h"
 
 #define VCPU_INFO_BYTES 64
-#define MAX_ALIAS_GUARDS 24 /* more cost more than loading again */
+#define CR2_OFFSET 16 /* of arch.cr2 in struct vcpu_info: the bounce of a page fault leaves it there */
+#define PAGE_FAULT 14
+#define MAX_DISTANCES 12 /* that no guard is on yet: more cost more than loading again */
+#define MAX_BETWEEN 24
 
 void watch_add(struct work *w, uint64_t address)
 {
@@ -54,6 +57,24 @@ static bool reusable(struct work *w, const struct known *k)
     return true;
 }
 
+/* Whether a guard on the distance of two places' bases is one of few more than there are. */
+static bool affordable(struct work *w, const struct state *st, const struct place *a,
+                       const struct place *b, node_id *fresh, unsigned int *n)
+{
+    node_id bases = bases_apart(w, a, b);
+
+    for (unsigned int i = 0; i < *n; i++)
+        if (fresh[i] == bases)
+            return true;
+    for (uint32_t i = 0; i < st->nr_facts; i++)
+        if (bases_guarded(&w->graph, st->fact[i], bases))
+            return true;
+    if (*n == MAX_DISTANCES)
+        return false;
+    fresh[(*n)++] = bases;
+    return true;
+}
+
 /*
  * The value at the place if the path has it: from the newest store or load there.  Stores in
  * between that may be to the same place are excluded by guards, as they were elsewhere in the
@@ -61,8 +82,9 @@ static bool reusable(struct work *w, const struct known *k)
  */
 static node_id from_known(struct work *w, struct state *st, const struct place *p)
 {
-    const struct place *between[MAX_ALIAS_GUARDS];
-    unsigned int n = 0;
+    const struct place *between[MAX_BETWEEN];
+    unsigned int n = 0, distances = 0;
+    node_id fresh[MAX_DISTANCES];
     node_id value;
 
     for (uint32_t i = st->nr_known; i-- > 0;) {
@@ -74,7 +96,8 @@ static node_id from_known(struct work *w, struct state *st, const struct place *
         case ALIAS_MAY:
             if (!k->stored)
                 continue;
-            if (n == MAX_ALIAS_GUARDS || !disjoint_seen(w, st->captures, &k->place, p))
+            if (n == MAX_BETWEEN || !disjoint_seen(w, st->captures, &k->place, p) ||
+                !affordable(w, st, &k->place, p, fresh, &distances))
                 return 0;
             between[n++] = &k->place;
             continue;
@@ -237,6 +260,37 @@ static node_id same_again(struct work *w, struct state *st, const struct place *
     return value;
 }
 
+void memory_entry_changes(struct work *w, struct state *st, const struct place *at)
+{
+    if (st->entry_changed)
+        refuse(w, SYNTH_AFTER_PT, "another entry");
+    st->entry_changed = true;
+    st->entry = *at;
+    know(w, st, at, g_unknown(&w->graph, at->size), true);
+}
+
+/*
+ * The update is done last of all: nothing behind it may go by way of the entry, or read the entry itself.
+ * A store there is found impossible by the page's type.
+ */
+static void not_by_entry(struct work *w, struct state *st, const struct place *p)
+{
+    if (st->entry_changed && p->region == IN_USER)
+        refuse(w, SYNTH_AFTER_PT, "user memory: %s", node_text(w, p->address));
+    else if (st->entry_changed && alias(w, &st->entry, p) > ALIAS_MAY)
+        refuse(w, SYNTH_AFTER_PT, "the entry itself: %s", node_text(w, p->address));
+}
+
+static void not_the_entry(struct work *w, struct state *st, const struct place *p)
+{
+    if (!st->entry_changed || w->failed || alias(w, &st->entry, p) == ALIAS_NO)
+        return;
+    if (!disjoint_seen(w, st->captures, &st->entry, p))
+        refuse(w, SYNTH_AFTER_PT, "the entry itself: %s", node_text(w, p->address));
+    else
+        guard(w, st, disjoint(w, &st->entry, p));
+}
+
 node_id memory_load(struct work *w, struct state *st, node_id address, unsigned int size)
 {
     struct place p;
@@ -253,12 +307,14 @@ node_id memory_load(struct work *w, struct state *st, node_id address, unsigned 
     } else if (p.region == IN_STACK) {
         value = stack_load(w, st, &p);
     } else {
+        not_by_entry(w, st, &p);
         value = from_known(w, st, &p);
         if (!value) {
             if (p.region == IN_MASK) {
                 refuse(w, SYNTH_UPCALL_MASK, "read in part");
                 return g_const(&w->graph, 0);
             }
+            not_the_entry(w, st, &p);
             value = same_again(w, st, &p, real_load(w, st, &p));
             know(w, st, &p, value, false);
         }
@@ -340,6 +396,7 @@ void memory_store(struct work *w, struct state *st, node_id address, unsigned in
     if (p.region != IN_STACK) {
         node_id original = original_of(w, st, &p);
 
+        not_by_entry(w, st, &p);
         e = effect_add(w, st->segment, E_STORE);
         if (e) {
             e->place = p;
@@ -374,19 +431,20 @@ static bool has_error_code(uint32_t vector)
 
 void memory_entry_frame(struct work *w, struct state *st)
 {
+    bool exception = w->attach_kind == FAST_ATTACH_EXCEPTION;
     uint64_t field[8];
     struct place p = { .base = w->sp, .region = IN_STACK, .size = 8, .own = true };
     unsigned int words = 0;
 
     field[words++] = offsetof(struct fast_ctx, rcx);
     field[words++] = offsetof(struct fast_ctx, r11);
-    if (w->attach_kind == FAST_ATTACH_EXCEPTION && has_error_code(w->attach_number))
+    if (exception && has_error_code(w->attach_number))
         field[words++] = offsetof(struct fast_ctx, error_code);
     field[words++] = offsetof(struct fast_ctx, rip);
-    field[words++] = 0; /* cs */
+    field[words++] = exception ? offsetof(struct fast_ctx, cs) : 0;
     field[words++] = offsetof(struct fast_ctx, rflags);
     field[words++] = offsetof(struct fast_ctx, rsp);
-    field[words++] = 0; /* ss */
+    field[words++] = exception ? offsetof(struct fast_ctx, ss) : 0;
     w->entry_words = words;
     p.off = -8 * (int64_t)words;
     for (unsigned int i = 0; i < words; i++, p.off += 8) {
@@ -405,5 +463,12 @@ void memory_entry_frame(struct work *w, struct state *st)
                             .own = true };
         p.address = g_op_imm(&w->graph, N_ADD, w->gs, (uint64_t)p.off);
         know(w, st, &p, g_const(&w->graph, 1), true);
+        if (exception && w->attach_number == PAGE_FAULT) {
+            p.off = w->vcpu_info + CR2_OFFSET;
+            p.region = IN_GS;
+            p.size = 8;
+            p.address = g_op_imm(&w->graph, N_ADD, w->gs, (uint64_t)p.off);
+            know(w, st, &p, g_input(&w->graph, offsetof(struct fast_ctx, cr2)), true);
+        }
     }
 }

@@ -9,6 +9,8 @@
 #define STACK_BYTES 16384  /* of a kernel stack: Linux's THREAD_SIZE on x86-64 */
 #define STACK_SYM_MAX 8192 /* bound on what is subtracted from the stack pointer at run time */
 #define LOWER_HALF (1ull << 47)
+#define M2P_START 0xffff800000000000ull /* MACH2PHYS_VIRT_START, public/arch-x86/xen-x86_64.h */
+#define M2P_BYTES (1ull << 38)          /* to MACH2PHYS_VIRT_END */
 
 /* The capture's pointer led into the entry's own stack: it must do so again, to the same place. */
 static bool pointer_into_stack(struct work *w, struct state *st, struct place *p)
@@ -48,6 +50,34 @@ static void user_guard(struct work *w, struct state *st, const struct place *p)
 }
 
 /*
+ * An address in the machine-to-physical table: base + 8 * frame, where the base is a pointer that the
+ * kernel keeps, which a guard holds to be what the ABI says.
+ */
+static bool m2p_place(struct work *w, struct state *st, struct place *p)
+{
+    const struct node *sum = g_node(&w->graph, p->address);
+    uint64_t value;
+    node_id rest;
+
+    FOR_CAPTURES(i, st->captures)
+        if (!concrete_value(w, i, p->address, &value) || value - M2P_START >= M2P_BYTES)
+            return false;
+    if (sum->op == N_ADD && concrete_agreed(w, st->captures, sum->a, &value) && value == M2P_START)
+        rest = pin(w, st, sum->a) ? sum->b : 0;
+    else if (sum->op == N_ADD && concrete_agreed(w, st->captures, sum->b, &value) &&
+             value == M2P_START)
+        rest = pin(w, st, sum->b) ? sum->a : 0;
+    else
+        rest = g_op_imm(&w->graph, N_SUB, p->address, M2P_START);
+    /* Aligned, and not wrapped around: what is shifted out is nothing. */
+    guard(w, st, g_op_imm(&w->graph, N_EQ, g_op_imm(&w->graph, N_AND, rest, 7), 0));
+    p->region = IN_M2P;
+    p->base = g_op_imm(&w->graph, N_SHR, rest, 3);
+    p->off = 0;
+    return true;
+}
+
+/*
  * The kernel's memory by the captures: the base is held there, so that it is not user memory.  The distance
  * counts for nothing: who adds it to a pointer of the last page means no user page by that.
  */
@@ -69,6 +99,8 @@ static bool pointer_place(struct work *w, struct state *st, struct place *p)
     unsigned int user = 0, all = 0;
     uint64_t value;
 
+    if (p->size == 8 && m2p_place(w, st, p))
+        return !w->failed;
     if (base->rests & RESTS_STACK) {
         refuse(w, SYNTH_STACK_ESCAPES, "address %s", node_text(w, p->address));
         return false;

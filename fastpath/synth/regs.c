@@ -73,7 +73,7 @@ static bool across_call(const struct emitter *e, node_id a)
     for (unsigned int n = 0; n < 64 && i < e->end && i < e->code->n; n++, i++) {
         unsigned int kind = e->code->item[i].kind;
 
-        if (kind == I_TSC &&
+        if ((kind == I_TSC || kind == I_M2P || kind == I_PT) &&
             next_use(e->code, a, i, e->end) != UINT32_MAX)
             return true;
         if (next_use(e->code, a, i, e->end) == UINT32_MAX)

@@ -85,6 +85,10 @@ static void need_segment(struct code *c, const struct segment *s)
         } else if (e->kind == E_STORE) {
             need(c, e->place.address);
             need(c, e->value);
+        } else if (e->kind == E_PT) {
+            need(c, e->ptr);
+            need(c, e->value);
+            need(c, e->original);
         }
     }
     for (unsigned int r = 0; r < NR_REGS && s->returns; r++)
@@ -266,9 +270,15 @@ static void order_effect(struct code *c, const struct segment *s, const struct e
     case E_LOAD:
         if (!c->needed[e->value])
             return;
-        require_address(c, e->place.address, &i, e->at);
-        i.half = (uint8_t)half_of(c->w, s->captures, &e->place);
-        i.kind = I_LOAD;
+        if (e->place.region == IN_M2P) {
+            require(c, e->place.base, e->at);
+            i.a = e->place.base;
+            i.kind = I_M2P;
+        } else {
+            require_address(c, e->place.address, &i, e->at);
+            i.half = (uint8_t)half_of(c->w, s->captures, &e->place);
+            i.kind = I_LOAD;
+        }
         i.node = e->value;
         mark_emitted(c, e->value);
         c->w->out->loads++;
@@ -280,6 +290,9 @@ static void order_effect(struct code *c, const struct segment *s, const struct e
         i.node = e->value;
         mark_emitted(c, e->value);
         break;
+    case E_PT:
+        c->entry = e;
+        return;
     default:
         require_address(c, e->place.address, &i, e->at);
         require(c, e->value, e->at);
@@ -335,6 +348,18 @@ static void order_registers(struct code *c, const struct segment *s)
     }
     if (left)
         refuse(c->w, SYNTH_RETURN_STATE, "registers of user mode change places");
+}
+
+/* Behind all stores, whose addresses it must not change the meaning of. */
+static void order_entry(struct code *c)
+{
+    const struct effect *e = c->entry;
+    struct item i = { .kind = I_PT, .at = e->at, .a = e->ptr, .b = e->original, .c = e->value };
+
+    require(c, i.a, e->at);
+    require(c, i.b, e->at);
+    require(c, i.c, e->at);
+    *add(c, I_PT, e->at) = i;
 }
 
 /* Whether all that the node is made of has been read. */
@@ -413,6 +438,7 @@ static void order_both(struct code *c, const struct segment *s, uint32_t branch)
 
 static void order(struct code *c, struct segment *s)
 {
+    const struct effect *entry = c->entry;
     uint32_t start = c->n, trail = c->nr_trail, branch;
 
     if (!s) {
@@ -421,6 +447,8 @@ static void order(struct code *c, struct segment *s)
         order_segment(c, s);
         if (s->returns) {
             order_waiting(c, s);
+            if (c->entry)
+                order_entry(c);
             order_registers(c, s);
             add(c, I_DONE, s->at);
         } else {
@@ -439,6 +467,7 @@ static void order(struct code *c, struct segment *s)
             c->item[i].end = c->n;
     while (c->nr_trail > trail)
         c->emitted[c->trail[--c->nr_trail]] = 0;
+    c->entry = entry;
 }
 
 /* ------------------------------------------------------------------ uses */

@@ -17,6 +17,7 @@ enum region {
     IN_ABSOLUTE,    /* a constant address: the kernel's own variables */
     IN_USER,        /* the lower half; a guard holds it there */
     IN_MASK,        /* the upcall mask: never stored (rule 6) */
+    IN_M2P,         /* the machine-to-physical table, by frame number instead of an address */
 };
 
 struct place {
@@ -37,7 +38,7 @@ struct known {
     bool stale;  /* read before events were masked again: to be read anew (rule 7) */
 };
 
-enum effect_kind { E_LOAD, E_TSC, E_GUARD, E_STORE };
+enum effect_kind { E_LOAD, E_TSC, E_GUARD, E_STORE, E_PT };
 
 /* What the path does, in the guest's order. */
 struct effect {
@@ -47,7 +48,9 @@ struct effect {
     bool timed; /* E_STORE: of a path that the time stamp chose */
     struct place place; /* E_LOAD, E_STORE */
     node_id value;      /* loaded, stored; E_GUARD: the truth that must hold */
-    node_id original;   /* E_STORE: what memory held before the path's first store there, or 0 */
+    node_id original;   /* E_STORE: what memory held before the path's first store there, or 0;
+                           E_PT: what the entry holds */
+    node_id ptr;        /* E_PT: as mmu_update has it; place: where the kernel has the entry */
     uint64_t at;        /* guest address of the instruction */
 };
 
@@ -80,6 +83,8 @@ struct state {
     struct segment *segment;
     uint64_t captures;
     bool masked; /* events */
+    bool entry_changed; /* a page-table entry was: */
+    struct place entry;
     bool timed;  /* a guard or branch that rests on the time stamp lies behind */
 };
 
@@ -171,6 +176,8 @@ void memory_store(struct work *w, struct state *st, node_id address, unsigned in
 void memory_locked(struct work *w, struct state *st, node_id address, unsigned int size);
 /* What the entry left on the stack. */
 void memory_entry_frame(struct work *w, struct state *st);
+/* A page-table entry that the kernel has at the place changes: what follows must not feel it. */
+void memory_entry_changes(struct work *w, struct state *st, const struct place *at);
 /* The page of the address is one that the program rests on. */
 void watch_add(struct work *w, uint64_t address);
 
@@ -180,6 +187,10 @@ enum alias { ALIAS_NO, ALIAS_MAY, ALIAS_SAME, ALIAS_INSIDE, ALIAS_PART };
 enum alias alias(struct work *w, const struct place *a, const struct place *b);
 /* The truth that two places do not overlap. */
 node_id disjoint(struct work *w, const struct place *a, const struct place *b);
+/* The distance of their bases: guards on one distance become one (merge.c). */
+node_id bases_apart(struct work *w, const struct place *a, const struct place *b);
+/* Whether the truth is such a guard. */
+bool bases_guarded(const struct graph *g, node_id truth, node_id bases);
 /* Whether they do not in any of the captures. */
 bool disjoint_seen(struct work *w, uint64_t captures, const struct place *a, const struct place *b);
 

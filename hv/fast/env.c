@@ -231,20 +231,76 @@ static void env_store(void *world, uint64_t address, unsigned int size, uint64_t
     put(w->proved[w->nr_proved++], size, value);
 }
 
-static bool env_may_update_pt(void *world, uint64_t ptr, uint64_t old, uint64_t new)
+/* ------------------------------------------------------------------ page-table entries */
+
+/*
+ * mm.lock is tried for, not waited for: who waits serves flushes, and then nothing that was proved
+ * before would count.  It is held until all is taken (fast_pt_end()) or given up.
+ */
+static bool lock_tables(struct fast_world *w)
 {
-    (void)world;
-    (void)ptr;
-    (void)old;
-    (void)new;
-    return false;
+    if (!w->tables_locked)
+        w->tables_locked = spin_trylock(&w->v->domain->mm.lock);
+    return w->tables_locked;
 }
 
+/*
+ * A page fault's handler changes entries of the table that the address has, alone: so no address of
+ * the guest kernel's means another thing behind the update, and a program may do it last.
+ */
+static bool of_this_fault(const struct fast_world *w, uint64_t ptr)
+{
+    const struct fast_ctx *ctx = &container_of(w, const struct fast_cpu, world)->ctx;
+
+    return ctx->kind != FAST_ATTACH_EXCEPTION || ctx->number != X86_PF ||
+           ((int64_t)ctx->cr2 >= 0 && mm_same_l1(w->v, ctx->cr2, ptr));
+}
+
+static bool env_may_update_pt(void *world, uint64_t ptr, uint64_t old, uint64_t new)
+{
+    struct fast_world *w = world;
+    struct mm_staged *s = &w->pt[w->nr_pt];
+
+    if (w->nr_pt == FAST_MAX_PT || !lock_tables(w) || !of_this_fault(w, ptr))
+        return false;
+    for (uint32_t i = 0; i < w->nr_pt; i++)
+        if (virt_to_paddr(w->pt[i].entry) == (ptr & ~7UL))
+            return false;
+    if (!mm_stage_update(w->v->domain, ptr, old, new, s))
+        return false;
+    w->nr_pt++;
+    return true;
+}
+
+/* In the order in which they were proved, and the last one of all effects. */
 static void env_update_pt(void *world, uint64_t ptr, uint64_t new)
 {
-    (void)world;
+    struct fast_world *w = world;
+
     (void)ptr;
     (void)new;
+    mm_stage_commit(&w->pt[w->nr_pt_done++]);
+}
+
+void fast_pt_end(struct fast_world *w)
+{
+    for (uint32_t i = w->nr_pt_done; i < w->nr_pt; i++)
+        mm_stage_cancel(&w->pt[i]);
+    if (w->tables_locked)
+        spin_unlock(&w->v->domain->mm.lock);
+    w->tables_locked = false;
+    w->nr_pt = w->nr_pt_done = 0;
+}
+
+static bool env_m2p(void *world, uint64_t mfn, uint64_t *gpfn)
+{
+    (void)world;
+    /* Without a branch that the processor could run past. */
+    mfn &= mfn < max_mfn ? ~0UL : 0;
+    if (!mfn)
+        return false;
+    *gpfn = get_gpfn(MFN(mfn));
+    return true;
 }
 
 static uint64_t env_tsc(void *world)
@@ -260,4 +316,5 @@ const struct fast_env fast_env = {
     .may_update_pt = env_may_update_pt,
     .update_pt = env_update_pt,
     .tsc = env_tsc,
+    .m2p = env_m2p,
 };

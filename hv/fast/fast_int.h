@@ -86,9 +86,14 @@ struct fast_domain {
     struct capture *capture;     /* capture.c */
 };
 
+#define FAST_MAX_PT 4u /* page-table entries that one run may change */
+
 /* Where a handler runs, on its CPU: struct fast_env's world. */
 struct fast_world {
     struct vcpu *v;
+    uint32_t nr_pt, nr_pt_done; /* page-table updates proved; of those, taken */
+    struct mm_staged pt[FAST_MAX_PT];
+    bool tables_locked;            /* mm.lock is held for them */
     uint32_t nr_proved;
     void *proved[FAST_MAX_STAGED]; /* in the direct map, in the order of the staged stores */
 };
@@ -104,6 +109,8 @@ struct fast_cpu {
 extern const struct fast_env fast_env;
 /* Of a system call's run, which stages no page-table update: proves and takes its stores, or none. */
 bool fast_take_stores(struct fast_run *run, struct fast_world *w);
+/* Behind fast_prove(), and fast_commit() if that came: gives up updates that were not taken. */
+void fast_pt_end(struct fast_world *w);
 struct fast_cpu *fast_this_cpu(void);
 
 /* Of a vCPU: a comparison under way (shadow.c), a capture (capture.c). */

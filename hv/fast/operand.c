@@ -294,6 +294,7 @@ void operand_decode(const uint8_t *bytes, unsigned int n, const struct radon_reg
     }
     if (map == 1 && op == 0x05) {
         out->special = OPERAND_SYSCALL;
+        memory(out, regs->rdi); /* where most hypercalls have their arguments */
         return;
     }
     if (map == 1 && (op == 0xa0 || op == 0xa8))

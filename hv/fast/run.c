@@ -61,6 +61,8 @@ void fast_fill_ctx(struct fast_ctx *ctx, const struct cpu_user_regs *regs, struc
     ctx->r15 = regs->r15;
     ctx->rip = regs->rip;
     ctx->rflags = regs->rflags;
+    ctx->cs = kernel ? regs->cs & ~3u : regs->cs;
+    ctx->ss = regs->ss;
     ctx->fs_base = rdmsr(MSR_FS_BASE);
     ctx->gs_base = rdmsr(MSR_GS_BASE);
     ctx->kernel_gs = kernel ? ctx->gs_base : rdmsr(MSR_SHADOW_GS_BASE);
@@ -159,14 +161,22 @@ enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w)
 
 static bool take(struct fast_cpu *w)
 {
-    if (!fast_prove(&w->run))
-        return false;
-    w->world.nr_proved = 0;
-    fast_commit(&w->run);
-    return true;
+    bool done = fast_prove(&w->run);
+
+    if (done) {
+        w->world.nr_proved = 0;
+        fast_commit(&w->run);
+        if (w->world.nr_pt && vcpu_in_kernel(w->world.v))
+            write_cr3(w->world.v->hot->kernel_cr3);
+    }
+    fast_pt_end(&w->world);
+    return done;
 }
 
-/* The guest kernel's tables are loaded.  DONE: all effects are taken, but for the registers. */
+/*
+ * The guest kernel's tables are loaded.  DONE: all effects are taken, but for the registers and the
+ * TLB, which the load of the user's tables flushes.
+ */
 static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
 {
     uint64_t start;

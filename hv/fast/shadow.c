@@ -13,6 +13,7 @@
 #include "hv/asm.h"
 #include "hv/guest.h"
 #include "hv/mm.h"
+#include "hv/paging.h"
 #include "hv/trace.h"
 #include "hv/x86.h"
 
@@ -83,7 +84,7 @@ static bool interpret(struct fast_handler *h, struct shadow *s, const struct fas
     for (uint32_t i = 0; i < jit->nr_staged; i++) {
         const struct fast_staged *a = &s->oracle.staged[i], *b = &jit->staged[i];
 
-        if (a->address != b->address || a->size != b->size ||
+        if (a->address != b->address || a->size != b->size || (!a->size && a->old != b->old) ||
             (a->value != b->value && !is_tainted(h, s->oracle.staged_by[i])))
             return false;
     }
@@ -135,6 +136,7 @@ static void keep_engines(struct fast_handler *h, const struct shadow *s, const s
         e->store[i].handler = a->value;
         e->store[i].guest = b->value;
         e->store[i].differs = a->address != b->address || a->size != b->size ||
+                              (!a->size && a->old != b->old) ||
                               (a->value != b->value && !is_tainted(h, s->oracle.staged_by[i]));
         e->differs |= e->store[i].differs ? 1u << 31 : 0;
     }
@@ -176,6 +178,7 @@ static void engines_differ(struct fast_handler *h, const struct shadow *s, const
 void shadow_run(struct fast_handler *h, struct fast_cpu *w)
 {
     struct fast_vcpu *fv = current()->fast;
+    enum fast_outcome outcome;
     struct shadow *s;
 
     if (fv->shadow_busy || fv->stepping)
@@ -188,7 +191,9 @@ void shadow_run(struct fast_handler *h, struct fast_cpu *w)
     s->before = w->ctx;
     for (unsigned int i = 0;; i++) {
         w->ctx = s->before;
-        if (fast_try(h, w) != FAST_DONE) {
+        outcome = fast_try(h, w);
+        fast_pt_end(&w->world);
+        if (outcome != FAST_DONE) {
             fast_count_pass(h, fast_pass_of(&w->run));
             return;
         }
@@ -259,11 +264,37 @@ static bool tainted_here(const struct fast_handler *h, const struct shadow *s, u
     for (uint32_t i = 0; i < s->oracle.nr_staged; i++) {
         const struct fast_staged *t = &s->oracle.staged[i];
 
-        if (t->address < address + size && address < t->address + t->size &&
+        if (t->size && t->address < address + size && address < t->address + t->size &&
             is_tainted(h, s->oracle.staged_by[i]))
             return true;
     }
     return false;
+}
+
+/* The page-table entry at a machine address: a frame of the domain's own, or there is none. */
+static bool peek_entry(uint64_t ptr, uint64_t *entry)
+{
+    uint64_t mfn = ptr >> PAGE_SHIFT;
+
+    *entry = 0;
+    if (mfn >= max_mfn || mfn_to_page(MFN(mfn))->owner != current()->domain)
+        return false;
+    *entry = READ_ONCE(*(const uint64_t *)paddr_to_virt(ptr & ~7UL));
+    return true;
+}
+
+/* The entry is what the update was to make of it; the processor may have set A and D since. */
+static bool entry_as_wanted(const struct fast_staged *t, uint64_t *entry)
+{
+    const uint64_t hv = PTE_U | PTE_G, ad = PTE_A | PTE_D;
+    uint64_t differ;
+
+    if (!peek_entry(t->address, entry))
+        return false;
+    differ = *entry ^ t->value;
+    if (t->value & PTE_P)
+        differ &= ~hv; /* as hv/mm sets them */
+    return !(differ & ~ad) && !(t->value & ad & ~*entry);
 }
 
 static uint32_t compare_stores(const struct fast_handler *h, const struct shadow *s)
@@ -272,6 +303,8 @@ static uint32_t compare_stores(const struct fast_handler *h, const struct shadow
         const struct fast_staged *t = &s->oracle.staged[i];
         uint64_t now;
 
+        if (!t->size && !entry_as_wanted(t, &now))
+            return 1u << 31;
         if (!t->size || tainted_here(h, s, t->address, t->size))
             continue;
         if (!peek(t->address, t->size, &now) || now != expected(&s->oracle, i))
@@ -285,7 +318,26 @@ static bool staged_here(const struct shadow *s, uint64_t address, uint32_t size)
     for (uint32_t i = 0; i < s->oracle.nr_staged; i++) {
         const struct fast_staged *t = &s->oracle.staged[i];
 
-        if (t->address < address + size && address < t->address + t->size)
+        if (t->size && t->address < address + size && address < t->address + t->size)
+            return true;
+    }
+    return false;
+}
+
+/* A place, by the guest kernel's own mapping of its page tables, of an entry that was staged. */
+static bool entry_here(const struct shadow *s, uint64_t address, uint32_t size)
+{
+    uint64_t ptr;
+    mfn_t mfn;
+
+    if (!guest_va_to_mfn(current(), address, &mfn, NULL))
+        return false;
+    ptr = mfn_to_paddr(mfn) + (address & (PAGE_SIZE - 1));
+    for (uint32_t i = 0; i < s->oracle.nr_staged; i++) {
+        const struct fast_staged *t = &s->oracle.staged[i];
+        uint64_t at = t->address & ~7UL;
+
+        if (!t->size && at < ptr + size && ptr < at + 8)
             return true;
     }
     return false;
@@ -300,7 +352,8 @@ static uint32_t changed_read(const struct shadow *s, uint32_t i, uint64_t *now)
     for (; i < s->nr_reads; i++) {
         if (staged_here(s, s->reads[i].address, s->reads[i].size))
             continue;
-        if (!peek(s->reads[i].address, s->reads[i].size, now) || *now != s->reads[i].value)
+        if ((!peek(s->reads[i].address, s->reads[i].size, now) || *now != s->reads[i].value) &&
+            !entry_here(s, s->reads[i].address, s->reads[i].size))
             break;
     }
     return i;
@@ -346,6 +399,11 @@ static void keep_evidence(struct fast_handler *h, const struct shadow *s,
 
         e->store[i].address = t->address;
         e->store[i].size = t->size;
+        if (!t->size) { /* a page-table entry, by its machine address */
+            e->store[i].handler = t->value;
+            e->store[i].differs = !entry_as_wanted(t, &e->store[i].guest);
+            continue;
+        }
         e->store[i].handler = expected(&s->oracle, i);
         peek(t->address, t->size, &e->store[i].guest);
         e->store[i].differs = e->store[i].handler != e->store[i].guest &&

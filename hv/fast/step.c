@@ -32,13 +32,28 @@ static void take_regs(struct radon_regs *to, const struct cpu_user_regs *regs)
 
 /* ------------------------------------------------------------------ one step */
 
+/* Of the guest's memory, or of the machine-to-physical table, which is the hypervisor's but shown. */
+static bool peek(struct vcpu *v, uint64_t address, uint8_t to[16])
+{
+    uint64_t first = (address - RO_M2P_BASE) / 8;
+
+    if (address < RO_M2P_BASE || first + 1 >= max_mfn || address & 7)
+        return guest_peek(v, address, to, 16) == 16;
+    for (unsigned int i = 0; i < 2; i++) {
+        uint64_t gpfn = get_gpfn(MFN(first + i));
+
+        memcpy(to + 8 * i, &gpfn, 8);
+    }
+    return true;
+}
+
 /* What the step's instruction left in memory, and on to the buffer. */
 static bool end_of_step(struct vcpu *v)
 {
     struct radon_capture_step *step = &v->fast->step;
 
     if (step->flags & RADON_STEP_MEM &&
-        guest_peek(v, step->mem_address, step->mem_after, sizeof(step->mem_after)))
+        peek(v, step->mem_address, step->mem_after))
         step->flags |= RADON_STEP_MEM_AFTER;
     if (!capture_append(v->fast->stepping, step, sizeof(*step)))
         return false;
@@ -50,12 +65,12 @@ static void read_operands(struct vcpu *v, struct radon_capture_step *step, const
 {
     if (op->mem) {
         step->mem_address = op->address;
-        if (guest_peek(v, op->address, step->mem_before, sizeof(step->mem_before)))
+        if (peek(v, op->address, step->mem_before))
             step->flags |= RADON_STEP_MEM;
     }
     if (op->mem2) {
         step->mem2_address = op->address2;
-        if (guest_peek(v, op->address2, step->mem2_before, sizeof(step->mem2_before)))
+        if (peek(v, op->address2, step->mem2_before))
             step->flags |= RADON_STEP_MEM2;
     }
 }
@@ -130,6 +145,8 @@ bool step_wanted(const struct cpu_user_regs *regs, uint32_t kind, uint32_t numbe
         .error_code = error_code, .cr2 = cr2, .kernel_gs = rdmsr(MSR_SHADOW_GS_BASE),
         .kernel_sp = v->hot->kernel_sp, .tsc_start = rdtsc(),
     };
+    c->head.cs = regs->cs;
+    c->head.ss = regs->ss;
     take_regs(&c->head.before, regs);
     return true;
 }

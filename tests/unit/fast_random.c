@@ -271,7 +271,7 @@ static void item(struct maker *m, unsigned int index, unsigned int items)
     else if (kind == 16)
         guest_access(m);
     else if (draw_below(m->d, 8))
-        call(m, draw_below(m->d, 9) == 8 ? FAST_HELPER_tsc
+        call(m, draw_below(m->d, 9) == 8 ? FAST_HELPER_tsc + draw_below(m->d, 2)
                 : m->base && index < items / 2 ? 1 + draw_below(m->d, 4) /* loads, before all stores */
                                                : 1 + draw_below(m->d, 8));
     else { /* leaves early */

@@ -39,7 +39,9 @@ static bool world_load(void *world, uint64_t address, unsigned int size, uint64_
 
     note(w, address + size);
     if (at < 0) {
-        w->elsewhere |= w->real && address >= WORLD_HIDDEN && real_is_mapped(address, size);
+        /* Below what is hidden, where accesses of the user's half may go, the process has memory too. */
+        w->elsewhere |= w->real && !(address < WORLD_HIDDEN && address >= WORLD_HIDDEN - WORLD_BYTES) &&
+                        real_is_mapped(address, size);
         return false;
     }
     *value = 0;
@@ -96,6 +98,15 @@ static uint64_t world_tsc(void *world)
     return w->tsc += 100;
 }
 
+static bool world_m2p(void *world, uint64_t mfn, uint64_t *gpfn)
+{
+    struct world *w = world;
+
+    note(w, mfn ^ 2);
+    *gpfn = w->wild ? mfn * 3 : mfn + 0x1000;
+    return w->wild ? mfn % 16 != 15 : mfn < WORLD_FRAMES;
+}
+
 const struct fast_env world_env = {
     .load = world_load,
     .may_store = world_may_store,
@@ -103,6 +114,7 @@ const struct fast_env world_env = {
     .may_update_pt = world_may_update_pt,
     .update_pt = world_update_pt,
     .tsc = world_tsc,
+    .m2p = world_m2p,
 };
 
 void world_interpret(const struct fast_program *program, const struct world *world,
@@ -113,6 +125,8 @@ void world_interpret(const struct fast_program *program, const struct world *wor
     *copy = *ctx;
     out->world = *world;
     fast_run_init(&out->run, copy, &world_env, &out->world);
+    if (world->real)
+        out->run.guard = WORLD_GUARD;
     out->r0 = fast_interpret(program, &out->run, FAST_MAX_INSNS);
     out->outcome = fast_finish(&out->run, out->r0);
     out->ctx = *copy;

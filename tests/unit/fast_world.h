@@ -21,6 +21,7 @@
 #define WORLD_BYTES 16384u
 #define WORLD_PTES 512u
 #define WORLD_PTE_BASE 0x5000ull
+#define WORLD_FRAMES 64u /* m2p(mfn) is mfn + 0x1000 */
 
 struct world {
     uint8_t memory[WORLD_BYTES];

@@ -272,12 +272,12 @@ static void interpreter_trusts_nobody(void **state)
         { "ldxb r0, [r10+0]\nexit\n", 9, FAST_STOP_ESCAPE },
         { "ldxb r0, [r10-513]\nexit\n", 9, FAST_STOP_ESCAPE },
         { "ldxw r0, [r10-3]\nexit\n", 9, FAST_STOP_ESCAPE },
-        { "stb [r1+200], 1\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "stb [r1+216], 1\nexit\n", 9, FAST_STOP_ESCAPE },
         { "stb [r1-1], 1\nexit\n", 9, FAST_STOP_ESCAPE },
-        { "ldxdw r0, [r1+193]\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "ldxdw r0, [r1+209]\nexit\n", 9, FAST_STOP_ESCAPE },
         { "ldxdw r0, [r5+0]\nexit\n", 9, FAST_STOP_ESCAPE },
         { "call 0\nexit\n", 9, FAST_STOP_ESCAPE },
-        { "call 11\nexit\n", 9, FAST_STOP_ESCAPE },
+        { "call 12\nexit\n", 9, FAST_STOP_ESCAPE },
     };
     struct fast_insn insns[8];
     struct fast_program program = { .insns = insns };

@@ -102,8 +102,14 @@ static uint64_t env_tsc(void *world)
     return 0;
 }
 
-static const struct fast_env env = { env_load,          env_may_store, env_store,
-                                     env_may_update_pt, env_update_pt, env_tsc };
+static bool env_m2p(void *world, uint64_t mfn, uint64_t *gpfn)
+{
+    (void)world, (void)mfn, (void)gpfn;
+    return false;
+}
+
+static const struct fast_env env = { env_load, env_may_store, env_store, env_may_update_pt,
+                                     env_update_pt, env_tsc, env_m2p };
 
 /* ------------------------------------------------------------------ programs */
 

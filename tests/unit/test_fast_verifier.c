@@ -117,8 +117,8 @@ static const struct {
     { "stxdw [r10-8], r1\nldxdw r2, [r10-8]\nldxdw r3, [r2+24]\nmov r0, 0\nexit\n", FAST_OK, 0, 0,
       0 },
     /* The context. */
-    { "ldxdw r2, [r1+192]\nldxb r3, [r1+199]\nmov r0, 0\nexit\n", FAST_OK, 0, 0, 0 },
-    { "ldxdw r2, [r1+200]\nmov r0, 0\nexit\n", FAST_CTX_BOUNDS, 0, 1, 0 },
+    { "ldxdw r2, [r1+208]\nldxb r3, [r1+215]\nmov r0, 0\nexit\n", FAST_OK, 0, 0, 0 },
+    { "ldxdw r2, [r1+216]\nmov r0, 0\nexit\n", FAST_CTX_BOUNDS, 0, 1, 0 },
     { "ldxdw r2, [r1-8]\nmov r0, 0\nexit\n", FAST_CTX_BOUNDS, 0, 1, 0 },
     { "ldxdw r2, [r1+0]\nmov r0, 0\nexit\n", FAST_CTX_BOUNDS, 0, 1, 0 },
     { "stdw [r1+80], 0\nmov r0, 0\nexit\n", FAST_CTX_READ_ONLY, 0, 1, 0 },
@@ -129,7 +129,7 @@ static const struct {
     { "stw [r1+24], 0\nmov r0, 0\nexit\n", FAST_CTX_PARTIAL, 0, 1, 0 },
     /* Helpers. */
     { "call 0\nmov r0, 0\nexit\n", FAST_NO_HELPER, 0, FAST_NO_REG, 0 },
-    { "call 11\nmov r0, 0\nexit\n", FAST_NO_HELPER, 0, FAST_NO_REG, 0 },
+    { "call 12\nmov r0, 0\nexit\n", FAST_NO_HELPER, 0, FAST_NO_REG, 0 },
     { "call -1\nmov r0, 0\nexit\n", FAST_NO_HELPER, 0, FAST_NO_REG, 0 },
     { "mov r1, 0\nmov r2, 0\nmov r3, 0\ncall pt_update\nexit\n", FAST_HELPER_ATTACH, 3, FAST_NO_REG,
       0 },
@@ -143,6 +143,9 @@ static const struct {
     { "mov r1, 0\nmov r2, 0\nmov r3, 0\njeq r1, 1, +1\ncall pt_update\nmov r1, 0\nmov r2, 0\n"
       "call store8\nexit\n",
       FAST_AFTER_PT_UPDATE, 7, FAST_NO_REG, FAST_ATTACH_EXCEPTION },
+    { "mov r1, 0\nmov r2, 0\nmov r3, 0\ncall pt_update\nmov r1, 0\ncall m2p\nmov r0, 0\nexit\n",
+      FAST_OK, 0, 0, FAST_ATTACH_EXCEPTION },
+    { "call m2p\nmov r0, 0\nexit\n", FAST_HELPER_ARGUMENT, 0, 1, 0 },
     /* Leaks and results. */
     { "stxdw [r1+24], r1\nmov r0, 0\nexit\n", FAST_POINTER_STORED, 0, 1, 0 },
     { "stxdw [r1+24], r10\nmov r0, 0\nexit\n", FAST_POINTER_STORED, 0, 10, 0 },

@@ -288,6 +288,27 @@ bool domain_mm_empty(const struct domain *d);
 void mmio_deny(mfn_t first, uint64_t count);
 bool mmio_permit(mfn_t mfn);
 
+/* ------------------------------------------------------------------ updates in two halves (staged.c) */
+
+struct mm_staged {
+    uint64_t *entry, old, new_entry;
+    bool preserve; /* accessed and dirty bits, as MMU_PT_UPDATE_PRESERVE_AD says */
+    enum { MM_TOOK_NOTHING, MM_TOOK_FRAME, MM_TOOK_RW } took;
+};
+
+/*
+ * d's mm.lock is held, from the first to the last of these.  ptr and new_entry: as in a request of
+ * mmu_update, of an L1 entry of d's own that holds `old`.  True: *s may be committed, once, which
+ * cannot fail, or must be cancelled.  False: nothing was taken.  Other entries of the run are not
+ * known here: each at most once.  The TLB of this CPU is the caller's to flush.
+ */
+bool mm_stage_update(struct domain *d, uint64_t ptr, uint64_t old, uint64_t new_entry,
+                     struct mm_staged *s);
+void mm_stage_commit(const struct mm_staged *s);
+void mm_stage_cancel(const struct mm_staged *s);
+/* Whether ptr lies in the L1 table that v's kernel tables have for va.  mm.lock is held. */
+bool mm_same_l1(const struct vcpu *v, uint64_t va, uint64_t ptr);
+
 /* ------------------------------------------------------------------ watched pages (watch.c) */
 
 struct mm_watched {

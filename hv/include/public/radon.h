@@ -405,7 +405,7 @@ struct radon_fast_evidence {
     uint32_t engines;       /* 1: `guest` is the interpreter's; differs: 0: it passed, or did not */
     uint64_t before[24], handler[24], guest[24]; /* registers, struct radon_regs and zeros */
     struct {
-        uint64_t address;
+        uint64_t address;       /* guest virtual; of a page-table entry as in mmu_update, size 0 */
         uint64_t handler, guest;
         uint32_t size, differs;
     } store[RADON_FAST_EVIDENCE_STORES];
@@ -499,6 +499,7 @@ struct radon_capture_head {
     uint64_t tsc_start, tsc_end;
     struct radon_regs before; /* at the entry: user mode's.  rip: behind SYSCALL, or at the fault */
     struct radon_regs after;  /* when it was over; rip, rsp and rflags as user mode has them */
+    uint64_t cs, ss;          /* of user mode */
 };
 #define RADON_CAPTURE_MAGIC 0x31504352u /* "RCP1" */
 
@@ -508,7 +509,8 @@ struct radon_capture_head {
  * with rax = 23); hypercalls in between are one step each, and what they do to memory is not recorded.
  *
  * mem_address: of the operand that ModRM names, or of the stack's top (push, pop, call, ret: the
- * lowest address touched), or of rsi/rdi for string instructions (mem: rdi, mem2: rsi); 0 if the
+ * lowest address touched), or of rsi/rdi for string instructions (mem: rdi, mem2: rsi), or where the
+ * first argument of a hypercall points (its result: rax of the next step); 0 if the
  * instruction has none, or it could not be read.  Sixteen bytes there, before and after it ran.
  */
 struct radon_capture_step {

@@ -10,6 +10,7 @@
  * ktest-run: smp 2
  */
 #include "capture.h"
+#include "entries.h"
 #include "event.h"
 #include "pages.h"
 #include "prog.h"
@@ -477,6 +478,8 @@ static void vcpus(void)
     check_retired(id, RADON_FAST_VCPUS);
     check_retired(alone, RADON_FAST_VCPUS);
 
+    entry_vcpu_tests();
+
     test_case("rules 3, 4: what was made for one vCPU is refused while there are two");
     check_eq(install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE | RADON_FAST_ONE_VCPU), -XEN_EBUSY);
     check_eq(install(PROGRAM(NR, answer), RADON_FAST_ONE_VCPU), -XEN_EBUSY);
@@ -518,6 +521,7 @@ void test_main(void)
     stores();
     states();
     exceptions();
+    entry_tests();
     refusals();
     switches();
     watches();

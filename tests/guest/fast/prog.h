@@ -24,7 +24,9 @@
 #define HELPER_LOAD8 1
 #define HELPER_LOAD64 4
 #define HELPER_STORE64 8
+#define HELPER_PT_UPDATE 9
 #define HELPER_TSC 10
+#define HELPER_M2P 11
 
 struct program {
     struct fast_header head;
