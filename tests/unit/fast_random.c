@@ -249,7 +249,8 @@ static void call(struct maker *m, unsigned int number)
 
 static void guest_access(struct maker *m)
 {
-    unsigned int code = size_code[draw_below(m->d, 4)], half = draw_below(m->d, 3);
+    /* In a real world the user's half is the process's own. */
+    unsigned int code = size_code[draw_below(m->d, 4)], half = draw_below(m->d, m->base ? 2 : 3);
     int32_t away = (int32_t)draw_number(m->d);
 
     put(m, (draw_below(m->d, 2) ? 0x21 : 0x23) | code, scalar(m), scalar(m), (int)half,

@@ -39,8 +39,8 @@ static bool world_load(void *world, uint64_t address, unsigned int size, uint64_
 
     note(w, address + size);
     if (at < 0) {
-        /* Below what is hidden, where accesses of the user's half may go, the process has memory too. */
-        w->elsewhere |= w->real && !(address < WORLD_HIDDEN && address >= WORLD_HIDDEN - WORLD_BYTES) &&
+        /* What is hidden is refused; elsewhere the process may have memory of its own. */
+        w->elsewhere |= w->real && (address >= WORLD_HIDDEN || address < WORLD_HIDDEN - WORLD_BYTES) &&
                         real_is_mapped(address, size);
         return false;
     }
