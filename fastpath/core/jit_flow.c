@@ -188,6 +188,12 @@ static void flow_to(struct jit_space *space, unsigned int i, const struct jit_po
         p->r0 = JIT_MIXED;
 }
 
+/* Whether a way with this can be ended where it leaves for the end: its outcome is known, and what it does. */
+static bool ends(const struct jit_point *p)
+{
+    return p->r0 == 0 || (p->r0 == 1 && p->stores != JIT_MIXED && p->result != JIT_MIXED);
+}
+
 static void forward(struct jit_space *space, const struct fast_program *program)
 {
     unsigned int n = program->head.insns;
@@ -203,14 +209,14 @@ static void forward(struct jit_space *space, const struct fast_program *program)
             return; /* translate() says so */
         after = jit_behind(i, &in, space->point[i]);
         if (falls_through(&in) && i + in.length < n) {
-            space->point[i + in.length].plain |= in.row->op != OP_MOV || in.dst != 0;
+            space->point[i + in.length].plain |= in.row->op != OP_MOV || in.dst != 0 || !ends(&after);
             flow_to(space, i + in.length, &after);
         }
         if (isa_is_jump(in.row)) {
             unsigned int to = target_of(i, &in);
 
             space->point[to].target = true;
-            space->point[to].plain |= in.row->op != OP_JA;
+            space->point[to].plain |= in.row->op != OP_JA || !ends(&after);
             flow_to(space, to, &after);
         }
         if (in.length == 2)

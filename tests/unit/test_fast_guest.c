@@ -250,7 +250,9 @@ static void put_end(unsigned int result)
 {
     if (some(2))
         put(0x7b, 9, 6, 0x18, 0);
-    put(0xb7, 0, 0, 0, result);
+    put(0xb7, some(4) ? 0 : 5, 0, 0, result); /* r0, or by way of r5 */
+    if (insns[nr - 1].regs == 5)
+        put(0xbf, 0, 5, 0, 0);
     put(0x95, 0, 0, 0, 0);
 }
 
