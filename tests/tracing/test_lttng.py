@@ -41,7 +41,7 @@ class Lttng(unittest.TestCase):
         os.chmod(self.dir, 0o777)
         self.env = dict(os.environ, LTTNG_HOME=self.dir, HOME=self.dir)
         pid_file = os.path.join(self.dir, "pid")
-        self.run_as("lttng-sessiond", "--daemonize", "--no-kernel", "--pidfile", pid_file)
+        self.start_daemon("lttng-sessiond", "--daemonize", "--no-kernel", "--pidfile", pid_file)
         with open(pid_file, encoding="ascii") as file:
             self.addCleanup(self.stop, int(file.read()))
 
@@ -51,6 +51,14 @@ class Lttng(unittest.TestCase):
             if not os.path.exists("/proc/%d" % pid):
                 return
             time.sleep(0.1)
+
+    def start_daemon(self, *command):
+        """Not with a pipe: a daemon that keeps its output open would never let that end."""
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+            done = subprocess.run(command, env=self.env, preexec_fn=demoted, stdout=said,
+                                  stderr=subprocess.STDOUT, check=False, timeout=60)
+            said.seek(0)
+            self.assertEqual(done.returncode, 0, "%s: %s" % (command, said.read()))
 
     def run_as(self, *command):
         done = subprocess.run(command, env=self.env, preexec_fn=demoted, stdout=subprocess.PIPE,
