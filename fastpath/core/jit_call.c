@@ -35,10 +35,10 @@ static bool call(fast_code code, struct fast_run *run, uint64_t *rax)
 
 uint64_t fast_call_lean(fast_code code, struct fast_run *run, bool take)
 {
-    uint64_t gone = run->gone, rax;
+    uint64_t rax;
 
     if (!take)
-        run->gone = ~*run->gone_at;
+        run->gone = 1;
     run->stop = FAST_STOP_NONE;
     run->nr_staged = 0;
     if (!call(code, run, &rax)) {
@@ -50,9 +50,7 @@ uint64_t fast_call_lean(fast_code code, struct fast_run *run, bool take)
         for (uint32_t i = 0; i < run->nr_staged; i++)
             run->staged[i].value &= ~0ull >> (64 - 8 * run->staged[i].size);
     } else {
-        run->gone = gone;
         return FAST_PASS;
     }
-    run->gone = gone;
     return FAST_DONE;
 }

@@ -22,6 +22,7 @@ struct jit {
     uint16_t keep;   /* bit per x86 register: those that the code saves and puts back */
     bool frame;      /* there is a stack for the program */
     bool calls;      /* helpers are called: on an aligned stack */
+    bool result_extends; /* lean: the result is the sign extension of its register's low half */
     uint32_t stores; /* instructions up to here that stage a store; lean: stores on the way here */
     uint16_t
         checked[3];   /* bit per eBPF register, by enum isa_half: outside the guard, in that half */

@@ -56,7 +56,9 @@ static void put_back(struct jit *j)
 
 static void put_result(struct jit *j, const struct jit_point *p, unsigned int in_reg)
 {
-    if (in_reg != NO_REG)
+    if (in_reg != NO_REG && j->result_extends)
+        emit_reg_reg(&j->e, true, 0x63, RAX, in_reg);
+    else if (in_reg != NO_REG)
         emit_mov(&j->e, true, RAX, in_reg);
     else if (p->result)
         emit_reg_mem(&j->e, true, 0x8b, RAX, RCX, offsetof(struct fast_run, result));
@@ -189,10 +191,11 @@ static void stack_access(struct jit *j, const struct isa_insn *in)
     jit_memory(j, &moved);
 }
 
-/* The context's rax, DONE, and the end, one behind the other. */
-static unsigned int result_and_end(struct jit *j, unsigned int i, const struct isa_insn *in)
+/* The context's rax, which is `value` of the program's, DONE, and the end, one behind the other. */
+static unsigned int result_and_end(struct jit *j, unsigned int i, const struct isa_insn *in,
+                                   unsigned int value)
 {
-    unsigned int n = j->program->head.insns, reg = j->map[in->src];
+    unsigned int n = j->program->head.insns, reg = j->map[value];
     struct isa_insn next;
 
     if (in->row->form != FORM_STORE_REG || i + 2 >= n || jit_is_target(j, i + 1) ||
@@ -219,7 +222,7 @@ static unsigned int memory(struct jit *j, unsigned int i, const struct isa_insn 
         read_ctx(j, &j->space->point[i], in);
         return 1;
     }
-    slots = result_and_end(j, i, in);
+    slots = result_and_end(j, i, in, in->src);
     if (slots)
         return slots;
     if (in->row->form == FORM_STORE_REG) {
@@ -281,9 +284,28 @@ static unsigned int call(struct jit *j, unsigned int i, const struct isa_insn *i
     return 1;
 }
 
+/* The same behind the sign extension of what goes to rax, which is extended on its way there. */
+static unsigned int extended_and_end(struct jit *j, unsigned int i, const struct isa_insn *in)
+{
+    unsigned int n = j->program->head.insns, slots;
+    struct isa_insn next;
+
+    if (in->row->op != OP_MOVSX32 || i + 1 >= n || jit_is_target(j, i + 1) ||
+        isa_decode(&j->program->insns[i + 1], n - i - 1, &next) != FAST_OK ||
+        next.row->form != FORM_STORE_REG || next.src != in->dst || !is_ctx(j, i + 1, next.dst))
+        return 0;
+    j->result_extends = true;
+    slots = result_and_end(j, i + 1, &next, in->src);
+    j->result_extends = false;
+    return slots ? slots + 1 : 0;
+}
+
 unsigned int jit_lean(struct jit *j, unsigned int i, const struct isa_insn *in)
 {
     unsigned int slots = to_the_end(j, i, in);
+
+    if (!slots)
+        slots = extended_and_end(j, i, in);
 
     if (slots)
         return slots;

@@ -36,39 +36,32 @@ static void check_pages(struct jit *j, struct lean_outs *out)
 {
     struct emit *e = &j->e;
 
-    emit_reg_mem(e, true, 0x8b, RAX, RCX, offsetof(struct fast_run, gone_at));
-    emit_reg_mem(e, true, 0x8b, RAX, RAX, 0);
-    emit_reg_mem(e, true, 0x3b, RAX, RCX, offsetof(struct fast_run, gone));
+    emit_reg_mem(e, false, 0x83, 7, RCX, offsetof(struct fast_run, gone));
+    emit_byte(e, 0);
     jump_out(j, 0x85, out);
 }
 
 /*
  * rax = what is to be added to the address in `at`, which is lost; or out.  An address that the
- * size does not divide has low bits that no tag has.  Carry is clear.
+ * size does not divide has low bits that no tag has.  Carry is clear.  store: its number in the list.
  */
-static void find_page(struct jit *j, unsigned int at, uint32_t size, enum isa_half half,
-                      struct lean_outs *out)
+static void find_page(struct jit *j, unsigned int at, uint32_t store, uint32_t size,
+                      enum isa_half half, struct lean_outs *out)
 {
-    const int32_t page = offsetof(struct fast_run, page);
+    const int32_t page = (int32_t)(offsetof(struct fast_run, page) +
+                                   FAST_PAGE(j->space->first_page, store) * sizeof(struct fast_page));
     struct emit *e = &j->e;
 
-    emit_mov(e, false, RAX, at);
-    emit_reg_reg(e, false, 0xc1, 5, RAX); /* bits 12 and up, times the size of an entry */
-    emit_byte(e, 12 - __builtin_ctz(sizeof(struct fast_page)));
-    emit_alu_imm(e, false, 4, RAX, (int32_t)((FAST_PAGES - 1) * sizeof(struct fast_page)));
     emit_alu_imm(e, true, 4, at, -4096 | (int32_t)(size - 1));
-    emit_reg_index(e, true, 0x3b, at, RCX, RAX, page + (int32_t)offsetof(struct fast_page, tag));
+    emit_reg_mem(e, true, 0x3b, at, RCX, page + (int32_t)offsetof(struct fast_page, tag));
     jump_out(j, 0x85, out);
     if (half != ISA_KERNEL) {
-        emit_reg_index(e, true, 0x8b, at, RCX, RAX,
-                       page + (int32_t)offsetof(struct fast_page, entry));
+        emit_reg_mem(e, true, 0x8b, at, RCX, page + (int32_t)offsetof(struct fast_page, entry));
         emit_reg_mem(e, true, 0x8b, at, at, 0);
-        emit_reg_index(e, true, 0x3b, at, RCX, RAX,
-                       page + (int32_t)offsetof(struct fast_page, was));
+        emit_reg_mem(e, true, 0x3b, at, RCX, page + (int32_t)offsetof(struct fast_page, was));
         jump_out(j, 0x85, out);
     }
-    emit_reg_index(e, true, 0x8b, RAX, RCX, RAX,
-                   page + (int32_t)offsetof(struct fast_page, distance));
+    emit_reg_mem(e, true, 0x8b, RAX, RCX, page + (int32_t)offsetof(struct fast_page, distance));
 }
 
 static unsigned int opcode(struct emit *e, uint32_t size)
@@ -124,7 +117,7 @@ static bool take_kept(struct jit *j, unsigned int result, struct lean_outs *out)
     }
     check_pages(j, out);
     emit_reg_mem(e, true, 0x8d, at, base, (int32_t)j->kept.imm);
-    find_page(j, at, size, (enum isa_half)j->kept.row->off, out);
+    find_page(j, at, 0, size, (enum isa_half)j->kept.row->off, out);
     /* ---- point of no return ---- */
     emit_reg_index(e, size == 8, opcode(e, size), value, RAX, base, (int32_t)j->kept.imm);
     return true;
@@ -228,7 +221,8 @@ static void find_group(struct jit *j, unsigned int at, const struct listed *stor
         emit_alu_imm(e, false, 7, RAX, 4096 - (g->high - g->low));
         jump_out(j, 0x87, out);
     }
-    find_page(j, at, g->n > 1 ? 1 : store[g->first].size, (enum isa_half)store[g->first].half, out);
+    find_page(j, at, g->lowest, g->n > 1 ? 1 : store[g->first].size,
+              (enum isa_half)store[g->first].half, out);
     emit_reg_mem(e, true, 0x03, RAX, RCX, address);
 }
 

@@ -357,10 +357,11 @@ uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_spac
 }
 
 uint32_t fast_jit_size_lean(const struct fast_program *program, struct jit_space *space,
-                            uint64_t tag)
+                            uint64_t tag, uint32_t first_page)
 {
     memset(space, 0, sizeof(*space));
     space->tag = tag;
+    space->first_page = first_page;
     space->guest_memory = space->lean = true;
     return size_of(program, space);
 }

@@ -37,6 +37,7 @@ struct jit_space {
     uint32_t slow[4]; /* lean: loads of 1, 2, 4, 8 bytes by the helper; else 0 */
     unsigned int shuffle;
     uint64_t tag;
+    uint32_t first_page;
     bool guest_memory;
     bool lean;
 };
@@ -67,9 +68,10 @@ uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_spac
  * address. Out: carry clear: all is done and rax is the context's; carry set: rax is `tag`, and
  * run->stop says why: FAST_STOP_UNTAKEN, the stores staged are still to be taken, with run->result
  * as rax; else PASS. Changed: rax, flags.  A fault continues at space->fault, as above.
+ * Stores are taken at pages known in the run's places from first_page on.
  */
 uint32_t fast_jit_size_lean(const struct fast_program *program, struct jit_space *space,
-                            uint64_t tag);
+                            uint64_t tag, uint32_t first_page);
 
 /*
  * Calls lean code from C, with the context in place of registers: r0.  rax is in the context then,

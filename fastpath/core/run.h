@@ -67,12 +67,13 @@ struct fast_staged {
 
 /*
  * Pages that stores may go to as they are: code of the JIT's looks here before it leaves a store to
- * run->env.  A place is chosen by the lowest bits of the page's number; tag is the page's address, or
- * what no address is.  Who proves pages fills it; what is in it counts as long as run->gone is what
- * run->gone_at points to, and, but for the kernel's half, *entry is what it was: there the guest takes dirty
- * and accessed bits back while it leaves a page writable.
+ * run->env.  Each store of a handler has a place of its own, FAST_PAGE(); tag is the page's address,
+ * or what no address is.  Who proves pages fills it; what is in it counts as long as run->gone is clear
+ * and, but for the kernel's half, *entry is what it was: there the guest takes dirty and accessed bits back
+ * while it leaves a page writable.
  */
-#define FAST_PAGES 32u
+#define FAST_PAGES 64u
+#define FAST_PAGE(first, i) (((first) + (i)) % FAST_PAGES) /* of the handler's i-th store staged */
 struct fast_page {
     uint64_t tag;
     uint64_t distance; /* from the guest's address to where the store goes */
@@ -98,8 +99,7 @@ struct fast_run {
     uint64_t kernel_gs;  /* as in the context; FAST_NO_ADDRESS instead of one below the guard */
     const uint64_t *kernel_sp;
     uint64_t result;     /* rax of a run that ended as UNTAKEN */
-    const uint64_t *gone_at;
-    uint64_t gone;
+    uint32_t gone; /* set by others, when pages may not be what they were: none is known any more */
     struct fast_page page[FAST_PAGES];
     uint64_t proved[FAST_MAX_STAGED]; /* where the stores staged go to */
     struct fast_staged staged[FAST_MAX_STAGED];

@@ -97,7 +97,7 @@ static bool make(const struct fast_program *program, struct made *m)
     bool ok = space && fast_verify(program, space, &verdict);
 
     free(space);
-    m->bytes = ok ? fast_jit_size_lean(program, &m->space, 0) : 0;
+    m->bytes = ok ? fast_jit_size_lean(program, &m->space, 0, 0) : 0;
     if (ok && !m->bytes)
         m->bytes = fast_jit_size_guest(program, &m->space);
     m->code = m->bytes ? malloc(m->bytes) : NULL;

@@ -216,6 +216,7 @@ static void emit_op(struct emitter *e, const struct item *i)
 {
     const struct graph *g = &e->w->graph;
     enum node_op op = (enum node_op)g_node(g, i->node)->op;
+    uint8_t narrower = i->width == 32 ? 0x07 - 0x04 : 0;
     uint64_t mask;
     unsigned int dst, src;
     int32_t imm;
@@ -241,12 +242,12 @@ static void emit_op(struct emitter *e, const struct item *i)
         put(e, 0xd7, dst, 0, 0, 64);
     } else if (imm_for(e, op, i->a, i->b, &imm)) {
         dst = copy_of_a(e, i, 0);
-        put(e, alu_code(op), dst, 0, 0, imm);
+        put(e, (uint8_t)(alu_code(op) - narrower), dst, 0, 0, imm);
     } else {
         src = reg_get(e, i->b, 0);
         reg_get(e, i->a, 1u << src);
         dst = copy_of_a(e, i, 1u << src);
-        put(e, (uint8_t)(alu_code(op) | 8), dst, src, 0, 0);
+        put(e, (uint8_t)((alu_code(op) | 8) - narrower), dst, src, 0, 0);
     }
 }
 

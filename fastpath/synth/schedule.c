@@ -176,6 +176,51 @@ static void require_rotation(struct code *c, node_id a, node_id x, uint64_t by, 
     mark_emitted(c, a);
 }
 
+/* x of x & 0xffffffff; else, or if there is a shorter way to that, a itself. */
+static node_id unmasked(const struct graph *g, node_id a)
+{
+    const struct node *n = g_node(g, a);
+    uint64_t mask, by;
+    node_id x;
+
+    return n->op == N_AND && g_is_const(g, n->b, &mask) && mask == 0xffffffffull &&
+                   !rotates(g, a, &x, &by)
+               ? n->a
+               : a;
+}
+
+/* A result of 32 bits that rests on the low 32 bits of its operands alone. */
+static bool is_narrow(const struct graph *g, const struct node *n)
+{
+    switch (n->op) {
+    case N_ADD:
+    case N_SUB:
+    case N_MUL:
+    case N_AND:
+    case N_OR:
+    case N_XOR:
+        return n->hi <= 0xffffffffull && (unmasked(g, n->a) != n->a || unmasked(g, n->b) != n->b) &&
+               (n->op != N_AND || g_node(g, n->b)->op != N_CONST);
+    default:
+        return false;
+    }
+}
+
+/* The operation in 32 bits, for which nothing needs to be masked. */
+static void require_narrow(struct code *c, node_id a, uint64_t at)
+{
+    const struct graph *g = &c->w->graph;
+    const struct node *n = g_node(g, a);
+    struct item i = { .kind = I_OP, .width = 32, .at = at, .node = a };
+
+    i.a = unmasked(g, n->a);
+    i.b = unmasked(g, n->b);
+    require(c, i.a, at);
+    require(c, i.b, at);
+    *add(c, I_OP, at) = i;
+    mark_emitted(c, a);
+}
+
 /* An item for the node, and before it for what it is made of. */
 static void require(struct code *c, node_id a, uint64_t at)
 {
@@ -194,6 +239,10 @@ static void require(struct code *c, node_id a, uint64_t at)
     }
     if (rotates(&c->w->graph, a, &x, &by)) {
         require_rotation(c, a, x, by, at);
+        return;
+    }
+    if (is_narrow(&c->w->graph, n)) {
+        require_narrow(c, a, at);
         return;
     }
     require(c, n->a, at);
@@ -251,6 +300,35 @@ static bool order_apart(struct code *c, const struct effect *e, struct item *i)
     return true;
 }
 
+/* Whether a store behind effect e goes to the base. */
+static bool stores_by(const struct code *c, const struct segment *s, const struct effect *e,
+                      node_id base)
+{
+    int64_t off;
+
+    for (e++; e < s->effect + s->n; e++)
+        if (e->kind == E_STORE && !e->dead &&
+            g_split(&c->w->graph, e->place.address, &off) == base)
+            return true;
+    return false;
+}
+
+/*
+ * A load just before the time stamp is taken, at a base that a later store goes to as well, comes behind it:
+ * what it gives need not survive the call then.
+ */
+static void stamp_first(struct code *c, const struct segment *s, const struct effect *e)
+{
+    for (uint32_t t = c->n - 1; t > 0 && !c->w->failed; t--) {
+        struct item load = c->item[t - 1];
+
+        if (load.kind != I_LOAD || !load.a || !stores_by(c, s, e, load.a))
+            return;
+        c->item[t - 1] = c->item[t];
+        c->item[t] = load;
+    }
+}
+
 static void order_effect(struct code *c, const struct segment *s, const struct effect *e)
 {
     struct item i = { .at = e->at, .size = e->place.size };
@@ -304,6 +382,8 @@ static void order_effect(struct code *c, const struct segment *s, const struct e
         break;
     }
     *add(c, (enum item_kind)i.kind, e->at) = i;
+    if (i.kind == I_TSC)
+        stamp_first(c, s, e);
 }
 
 /* The registers of user mode that change; a field is written once nobody reads it any more. */

@@ -140,26 +140,38 @@ static inline void *store_target(const struct vcpu *v, uint64_t address, unsigne
     return paddr_to_virt(at);
 }
 
-/*
- * store_target(), remembered by page, where no vcpu_info is in it: lean code looks there first.  Before the count of writable mappings that went away is said to be up to date, what was
- * remembered under an older one goes.
- */
-static void *find_target(struct fast_run *run, struct fast_world *w, uint64_t address,
-                         unsigned int size)
+void fast_forget_page(struct fast_run *run, unsigned int place)
 {
-    uint64_t offset = address & (PAGE_SIZE - 1), gone = READ_ONCE(mm_writable_gone);
+    run->page[place].tag = NO_PAGE;
+}
+
+/*
+ * What was remembered before something went away holds no more.  The word is clear before the next walk:
+ * what goes away from then on sets it again.
+ */
+static void forget_pages(struct fast_run *run, struct fast_world *w)
+{
+    if (!__atomic_exchange_n(&run->gone, 0, __ATOMIC_SEQ_CST))
+        return;
+    for (; w->known; w->known &= w->known - 1)
+        fast_forget_page(run, (unsigned int)__builtin_ctzl(w->known));
+}
+
+/* store_target() of the i-th store staged, remembered where no vcpu_info is in its page, for lean code. */
+static void *find_target(struct fast_run *run, struct fast_world *w, uint32_t i)
+{
+    uint64_t address = run->staged[i].address, offset = address & (PAGE_SIZE - 1);
+    unsigned int place = FAST_PAGE(w->first_page, i);
     const uint64_t *entry;
     void *to;
 
-    if (run->gone != gone) {
-        for (unsigned int i = 0; i < FAST_PAGES; i++)
-            run->page[i].tag = NO_PAGE;
-        run->gone = gone;
+    forget_pages(run, w);
+    to = store_target(w->v, address, run->staged[i].size, &entry);
+    if (to && !(virt_to_page(to)->state & PGS_VCPU_INFO)) {
+        run->page[place] = (struct fast_page){ address - offset, (uint64_t)to - address, entry,
+                                               READ_ONCE(*entry) };
+        w->known |= 1UL << place;
     }
-    to = store_target(w->v, address, size, &entry);
-    if (to && !(virt_to_page(to)->state & PGS_VCPU_INFO))
-        run->page[address >> PAGE_SHIFT & (FAST_PAGES - 1)] =
-            (struct fast_page){ address - offset, (uint64_t)to - address, entry, READ_ONCE(*entry) };
     return to;
 }
 
@@ -194,11 +206,12 @@ static bool env_may_store(void *world, uint64_t address, unsigned int size)
 }
 
 /* As lean code looks for it. */
-static void *known_target(const struct fast_run *run, uint64_t address, unsigned int size)
+static void *known_target(const struct fast_run *run, const struct fast_world *w, uint32_t i)
 {
-    const struct fast_page *p = &run->page[address >> PAGE_SHIFT & (FAST_PAGES - 1)];
-    bool known = run->gone == READ_ONCE(mm_writable_gone) &&
-                 (address & ~(PAGE_SIZE - 1UL)) == p->tag && !(address & (size - 1)) &&
+    const struct fast_page *p = &run->page[FAST_PAGE(w->first_page, i)];
+    uint64_t address = run->staged[i].address;
+    bool known = !READ_ONCE(run->gone) && (address & ~(PAGE_SIZE - 1UL)) == p->tag &&
+                 !(address & (run->staged[i].size - 1UL)) &&
                  ((int64_t)address < 0 || READ_ONCE(*p->entry) == p->was);
 
     return known ? (void *)(address + p->distance) : NULL;
@@ -210,9 +223,9 @@ bool fast_take_stores(struct fast_run *run, struct fast_world *w)
     uint32_t n = run->nr_staged;
 
     for (uint32_t i = 0; i < n; i++) {
-        w->proved[i] = known_target(run, run->staged[i].address, run->staged[i].size);
+        w->proved[i] = known_target(run, w, i);
         if (!w->proved[i])
-            w->proved[i] = find_target(run, w, run->staged[i].address, run->staged[i].size);
+            w->proved[i] = find_target(run, w, i);
         if (unlikely(!w->proved[i])) {
             run->stop = FAST_STOP_STORE;
             return false;

@@ -46,6 +46,7 @@ struct fast_watched {
 struct fast_handler {
     fast_code code;
     bool lean;                   /* it is lean code */
+    uint32_t first_page;         /* of the places in its runs' known pages */
     uint32_t state;              /* enum radon_fast_state */
     bool oracle;                 /* active: one in fd->oracle is compared */
     uint32_t overruns;           /* of its budget, one after the other */
@@ -94,6 +95,8 @@ struct fast_world {
     uint32_t nr_pt, nr_pt_done; /* page-table updates proved; of those, taken */
     struct mm_staged pt[FAST_MAX_PT];
     bool tables_locked;            /* mm.lock is held for them */
+    uint64_t known;      /* places of run->page that may hold one: 1 << place */
+    uint32_t first_page; /* the handler's */
     uint32_t nr_proved;
     void *proved[FAST_MAX_STAGED]; /* in the direct map, in the order of the staged stores */
 };
@@ -103,12 +106,15 @@ struct fast_cpu {
     struct fast_run run;
     struct fast_ctx ctx;
     struct fast_world world;
+    struct fast_counts to_c;     /* of handlers that assembly may not run: none left before C's */
     uint64_t cycles;             /* of the last run from C: its program, and its stores if taken */
 };
 
 extern const struct fast_env fast_env;
 /* Of a system call's run, which stages no page-table update: proves and takes its stores, or none. */
 bool fast_take_stores(struct fast_run *run, struct fast_world *w);
+/* run->page[place] knows no page. */
+void fast_forget_page(struct fast_run *run, unsigned int place);
 /* Behind fast_prove(), and fast_commit() if that came: gives up updates that were not taken. */
 void fast_pt_end(struct fast_world *w);
 struct fast_cpu *fast_this_cpu(void);

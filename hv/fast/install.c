@@ -15,6 +15,7 @@
 #define TEXT_BYTES 2048u
 
 static spinlock_t installing; /* one at a time: the writable view of the code */
+static uint32_t next_page;    /* of the places that lean code knows pages in, under that lock */
 static uint32_t last_id;
 
 struct verify_work {
@@ -90,7 +91,11 @@ static int make_code(struct fast_handler *h)
 
     if (!space)
         return rc;
-    h->code_bytes = fast_jit_size_lean(&h->program, space, (uint64_t)h);
+    spin_lock(&installing);
+    h->first_page = next_page;
+    next_page = FAST_PAGE(next_page, h->info.max_staged);
+    spin_unlock(&installing);
+    h->code_bytes = fast_jit_size_lean(&h->program, space, (uint64_t)h, h->first_page);
     h->lean = h->code_bytes != 0;
     if (!h->lean)
         h->code_bytes = fast_jit_size_guest(&h->program, space);

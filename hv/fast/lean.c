@@ -19,8 +19,8 @@ static spinlock_t lock;
  * to SYSRET at one a cycle, less what calling it from C takes.  What takes longer than that by orders, two
  * loads of CR3, is measured here.
  */
-#define LEAN_SYSCALL_INSNS 41u
-#define LEAN_HYPERCALL_INSNS 39u /* with the same address space */
+#define LEAN_SYSCALL_INSNS 32u
+#define LEAN_HYPERCALL_INSNS 37u /* with the same address space */
 #define CALL_INSNS 40u           /* fast_run_lean() */
 
 static uint64_t switch_cycles, stamp_cycles; /* of the two loads; of a time stamp */
@@ -71,7 +71,9 @@ static bool make_work(unsigned int cpu)
 
     if (w && !work[cpu]) {
         fast_run_init(&w->run, &w->ctx, &fast_env, &w->world);
-        w->run.gone_at = &mm_writable_gone;
+        for (unsigned int place = 0; place < FAST_PAGES; place++)
+            fast_forget_page(&w->run, place);
+        mm_add_gone_word(&w->run.gone);
         w->run.kernel_gs = FAST_NO_ADDRESS; /* until the CPU itself knows better: passes */
         __atomic_store_n(&work[cpu], w, __ATOMIC_RELEASE);
     }
@@ -79,6 +81,13 @@ static bool make_work(unsigned int cpu)
 }
 
 #define TABLE (FAST_MAX_SYSCALL + 1 + NR_HYPERCALLS) /* system calls, then hypercalls */
+
+/* What assembly finds where it may run nothing: for C, whose first run sets the number right again. */
+static void set_to_c(struct fast_domain *fd, unsigned int place)
+{
+    for (unsigned int i = 0; i < nr_cpus; i++)
+        WRITE_ONCE(fd->lean[i * TABLE + place], &work[i]->to_c);
+}
 
 bool fast_lean_init(struct fast_domain *fd)
 {
@@ -94,6 +103,8 @@ bool fast_lean_init(struct fast_domain *fd)
     spin_unlock(&lock);
     if (all)
         fd->lean = hv_alloc(nr_cpus * TABLE * sizeof(*fd->lean));
+    for (unsigned int place = 0; fd->lean && place < TABLE; place++)
+        set_to_c(fd, place);
     return fd->lean != NULL;
 }
 
@@ -121,7 +132,7 @@ void fast_state_changed(struct vcpu *v)
     struct fast_cpu *w = v->hot->fast_work;
 
     stand_at(w, v);
-    w->run.gone = ~mm_writable_gone; /* the pages that are known are other tables' */
+    WRITE_ONCE(w->run.gone, 1); /* the pages that are known are other tables' */
 }
 
 void fast_find_work(struct vcpu *v)
@@ -157,10 +168,8 @@ static unsigned int place_of(const struct fast_handler *h)
 
 void fast_lean_forget(const struct fast_handler *h)
 {
-    if (h->info.attach_kind == FAST_ATTACH_EXCEPTION)
-        return;
-    for (unsigned int i = 0; i < nr_cpus; i++)
-        WRITE_ONCE(h->fd->lean[i * TABLE + place_of(h)], NULL);
+    if (h->info.attach_kind != FAST_ATTACH_EXCEPTION)
+        set_to_c(h->fd, place_of(h));
 }
 
 static bool is_published(const struct fast_handler *h)
@@ -202,6 +211,7 @@ struct lean_end fast_lean_end(struct fast_cpu *w, struct fast_handler *h)
 
     if (w->run.stop == FAST_STOP_UNTAKEN) {
         w->world.v = current();
+        w->world.first_page = h->first_page;
         w->run.stop = FAST_STOP_NONE;
         if (fast_take_stores(&w->run, &w->world))
             return (struct lean_end){ w->run.result, true };

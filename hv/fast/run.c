@@ -187,6 +187,7 @@ static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
         return FAST_PASS;
     if (!w->run.nr_staged)
         return FAST_DONE;
+    w->world.first_page = h->first_page;
     start = rdtsc();
     done = h->lean ? fast_take_stores(&w->run, &w->world) : take(w);
     w->cycles += rdtsc() - start;
@@ -218,7 +219,8 @@ static struct due count_run(struct fast_handler *h, struct fast_counts *count)
     due.timed = is_due(&count->to_timed, count->step, FAST_TIMED);
     due.compared |= is_due(&count->to_compared, count->step, oracle ? oracle : FAST_SELDOM) &&
                     oracle && h->oracle;
-    count->step = count->left = MIN(count->to_timed, count->to_compared);
+    count->step = MIN(count->to_timed, count->to_compared);
+    count->step = count->left = MIN(count->step, hot()->site_period); /* samples of sites are among them */
     return due;
 }
 
@@ -268,7 +270,10 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
     bool user = !vcpu_in_kernel(v), done;
     uint64_t start = rdtsc();
 
-    if (!w || (h->state != RADON_FAST_ACTIVE && h->state != RADON_FAST_SHADOW))
+    if (!w)
+        return false;
+    w->to_c.left = 0;
+    if (h->state != RADON_FAST_ACTIVE && h->state != RADON_FAST_SHADOW)
         return false;
     if (fast_refuse_state(regs, v, exception)) {
         fast_count_pass(h, RADON_FAST_PASS_STATE);

@@ -15,8 +15,18 @@
 
 #include "mm_int.h"
 
-uint64_t mm_writable_gone = 1;
+uint32_t *mm_gone_words[NR_CPUS + 1];
 void (*mm_watched_changes)(struct page_info *pg, const uint64_t *entry, uint64_t new_entry);
+
+void mm_add_gone_word(uint32_t *word)
+{
+    unsigned int n = 0;
+
+    while (mm_gone_words[n])
+        n++;
+    ASSERT(n < NR_CPUS);
+    __atomic_store_n(&mm_gone_words[n], word, __ATOMIC_RELEASE);
+}
 
 bool get_page(struct page_info *pg, const struct domain *d)
 {

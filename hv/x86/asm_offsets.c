@@ -37,6 +37,7 @@ void asm_offsets(void)
     EMIT(FAST_MAX_SYSCALL_, FAST_MAX_SYSCALL);
     EMIT(FAST_COUNTS_CODE, offsetof(struct fast_counts, code));
     EMIT(FAST_COUNTS_LEFT, offsetof(struct fast_counts, left));
+    EMIT(FAST_COUNTS_STEP, offsetof(struct fast_counts, step));
     EMIT(FAST_COUNTS_HITS, offsetof(struct fast_counts, hits));
     EMIT(FAST_REFUSED_FLAGS_, FAST_REFUSED_FLAGS | X86_EFLAGS_RF);
     HOTF(SITE_COUNTDOWN, site_countdown);

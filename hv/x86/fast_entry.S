@@ -7,21 +7,27 @@
 
     .text
     .balign 64
-    .globl  fast_lean_syscall
+    .globl  entry_syscall_fast
 /*
- * In: from syscall.S, with what this CPU counts of the handler (struct fast_counts) in rcx; pushed are ss,
- * rsp, rcx (where user mode goes on).  Flags word: user mode, nothing but handlers.  Interrupts off, stack
- * the vCPU's, CR3 user mode's.
+ * In: from the SYSCALL stub; pushed are ss, rsp.  User mode with nothing up but handlers: the system call
+ * has one, or is as plain as without.
  */
-fast_lean_syscall:
+entry_syscall_fast:
+    testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
+    jnz     entry_syscall
+    cmp     $FAST_MAX_SYSCALL_, %rax
+    ja      bounce_countdown
+    bt      %rax, HOT(FAST_MAP, 2)
+    jnc     bounce_countdown
+    push    %rcx
+    mov     HOT(FAST_LEAN, 3), %rcx
+    mov     (%rcx, %rax, 8), %rcx       /* struct fast_counts, of this CPU */
     test    $FAST_REFUSED_FLAGS_, %r11d
     jnz     .Lin_c
     btq     $47, (%rsp)                 /* SYSRET wants a canonical address */
     jc      .Lin_c
-    decl    HOT(SITE_COUNTDOWN, 3)
-    jz      .Lsample
     decl    FAST_COUNTS_LEFT(%rcx)
-    jle     .Lin_c                      /* one to be timed, or compared */
+    jle     .Ldue
     mov     HOT(KERNEL_CR3, 3), %rax
     mov     %rax, %cr3
     incq    FAST_COUNTS_HITS(%rcx)
@@ -29,14 +35,10 @@ fast_lean_syscall:
     mov     HOT(FAST_WORK, 3), %rcx     /* the run is the first of the work memory */
     call    *%rax
     jc      .Lnot_done
-.Ldone:
     mov     HOT(USER_CR3, 3), %rcx
     mov     %rcx, %cr3
-    mov     HOT(INFO, 3), %rcx
-    cmpb    $0, (%rcx)
     pop     %rcx
-    jne     .Levent
-    mov     (%rsp), %rsp
+    mov     (%rsp), %rsp                /* who made an upcall due meanwhile sent an interrupt */
     sysretq
 
 /*
@@ -62,9 +64,16 @@ fast_lean_syscall:
     pop     %r9
     pop     %r10
     pop     %r11
-    jnz     .Ldone
-    mov     HOT(USER_CR3, 3), %rcx
+    mov     HOT(USER_CR3, 3), %rcx      /* flags: as test left them */
     mov     %rcx, %cr3
+    mov     HOT(INFO, 3), %rcx
+    jz      .Lpassed
+    cmpb    $0, (%rcx)                  /* a store of the handler's may have had to do with it */
+    pop     %rcx
+    jne     .Levent
+    mov     (%rsp), %rsp
+    sysretq
+.Lpassed:
     pop     %rcx
     jmp     bounce_plain
 
@@ -78,8 +87,18 @@ fast_lean_syscall:
     PUSH_PRESERVED
     jmp     exit_to_guest
 
-/* The sample that is due is C's. */
-.Lsample:
+/*
+ * One to be timed, or compared, or that has no lean code (fewer than none left).  The runs since C saw
+ * one count for the samples of hot sites: C finds it due if one of them would have been.
+ */
+.Ldue:
+    jl      .Lin_c
+    push    %rax
+    mov     FAST_COUNTS_STEP(%rcx), %eax
+    dec     %eax
+    sub     %eax, HOT(SITE_COUNTDOWN, 4)
+    pop     %rax
+    ja      .Lin_c
     movl    $1, HOT(SITE_COUNTDOWN, 3)
 .Lin_c:
     pop     %rcx

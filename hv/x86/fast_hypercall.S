@@ -27,14 +27,12 @@
 fast_hypercall_entry:
     mov     HOT(FAST_LEAN, 16), %r11
     mov     8 * (FAST_MAX_SYSCALL_ + 1)(%r11, %rax, 8), %r11
-    test    %r11, %r11
-    jz      .Lin_c
     testl   $~(HOT_KERNEL | HOT_HANDLERS), HOT(FLAGS, 16)
     jnz     .Lin_c                      /* odd, traced, timed: C knows them all */
     testl   $FAST_REFUSED_FLAGS_, 96 + 8(%rsp)
     jnz     .Lin_c
     decl    FAST_COUNTS_LEFT(%r11)
-    jle     .Lin_c                      /* one to be timed */
+    jle     .Lin_c                      /* one to be timed, or without lean code */
     incq    FAST_COUNTS_HITS(%r11)
     mov     HOT(FAST_WORK, 16), %rcx    /* the run is the first of the work memory */
     call    *FAST_COUNTS_CODE(%r11)

@@ -44,7 +44,8 @@ syscall32_stub_offset:
 entry_syscall:
     cmpl    $0, HOT(FLAGS, 2)
     jne     .Lnot_plain
-.Lbounce_countdown:
+    .globl  bounce_countdown
+bounce_countdown:
     decl    HOT(SITE_COUNTDOWN, 2)
     jz      .Lbounce_sample
 
@@ -254,27 +255,6 @@ hypercall_done:
     TRACE_HYPERCALL_RARE
     TRACE_HYPERCALL_EXIT
 
-/*
- * entry_syscall_fast: the same where fast handlers are attached to system calls of the vCPU's domain.  Of
- * user mode, with nothing else up, it is one that has a handler, or as plain as without handlers.
- */
-    .balign 64
-    .globl  entry_syscall_fast
-entry_syscall_fast:
-    testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
-    jnz     entry_syscall
-    cmp     $FAST_MAX_SYSCALL_, %rax
-    ja      .Lbounce_countdown
-    bt      %rax, HOT(FAST_MAP, 2)
-    jnc     .Lbounce_countdown
-    push    %rcx
-    mov     HOT(FAST_LEAN, 3), %rcx
-    mov     (%rcx, %rax, 8), %rcx
-    test    %rcx, %rcx
-    jnz     fast_lean_syscall
-    pop     %rcx
-    jmp     .Lslow_syscall
-
 /* A system call of user mode with a flag up.  A handler is C's to run. */
 .Luser_not_plain:
     testb   $HOT_FAST >> 24, HOT(FLAGS + 3, 2)
@@ -285,12 +265,12 @@ entry_syscall_fast:
     jc      .Lslow_syscall
 .Lno_fast:
     testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
-    jz      .Lbounce_countdown          /* the stub comes here a moment longer */
+    jz      bounce_countdown          /* the stub comes here a moment longer */
 .Lno_plain:
     cmpl    $HOT_TRACE, HOT(FLAGS, 2)
     jne     .Lnot_traced_alone
     testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_bounce_syscall(%rip)
-    jz      .Lbounce_countdown
+    jz      bounce_countdown
     jmp     .Lbounce_traced
 .Lnot_traced_alone:
     cmpl    $HOT_SITES_EXACT, HOT(FLAGS, 2)

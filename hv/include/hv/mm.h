@@ -329,15 +329,20 @@ int mm_watch(struct vcpu *v, uint64_t va, struct mm_watched *out);
 extern void (*mm_watched_changes)(struct page_info *pg, const uint64_t *entry, uint64_t new_entry);
 
 /*
- * Counts up whenever a writable mapping of any guest goes away, or a table on the way to some: who has
- * found by a walk that an address is writable may rely on it as long as this, and CR3, are the
- * same, interrupts being off in between (or the CPU having been flushed, as for a TLB).
+ * Words that are set whenever a writable mapping of any guest has gone away, or a table on the way to some;
+ * NULL behind the last.  Who clears its word, and then finds by a walk that an address is writable, may rely
+ * on it as long as the word is clear and CR3 the same, interrupts being off in between (or the CPU having
+ * been flushed, as for a TLB).
  */
-extern uint64_t mm_writable_gone;
+extern uint32_t *mm_gone_words[NR_CPUS + 1];
+
+/* Another word; they stay.  At most one of each CPU, one at a time. */
+void mm_add_gone_word(uint32_t *word);
 
 static inline void mm_note_writable_gone(void)
 {
-    __atomic_fetch_add(&mm_writable_gone, 1, __ATOMIC_SEQ_CST);
+    for (uint32_t *const *word = mm_gone_words; READ_ONCE(*word); word++)
+        WRITE_ONCE(**word, 1);
 }
 
 /* ------------------------------------------------------------------ TLBs */
