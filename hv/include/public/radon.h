@@ -85,7 +85,8 @@ enum radon_trace_mode {
     RADON_TRACE_FLIGHT = 2,  /* the newest is kept */
 };
 
-#define RADON_TRACE_STOP_ON_CRASH 1u /* flight: a domain's crash turns the mode to OFF, to be read */
+#define RADON_TRACE_STOP_ON_CRASH 1u /* flight: a domain's crash, also one that its kernel tells of
+                                        (SHUTDOWN_crash), turns the mode to OFF, to be read */
 #define RADON_TRACE_DUMP_ON_PANIC 2u /* the hypervisor's own crash prints the newest on the console */
 
 struct radon_trace_control {
