@@ -160,6 +160,8 @@ void domain_shutdown(struct domain *d, unsigned int reason)
     d->is_shutdown = true;
     d->shutdown_code = reason;
     trace_domain_shutdown(d->id, reason);
+    if (reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog)
+        trace_domain_crashed(d); /* as the guest itself says, perhaps */
     printk("domain %u shuts down: %s\n", d->id, reason_name(reason));
     if (log_threshold >= LOG_DEBUG && current()->domain == d)
         vcpu_show(current());

@@ -299,7 +299,8 @@ void vcpu_set_offline(struct vcpu *v)
     if (v->state == VCPU_RUNNABLE)
         sched_policy->dequeue(cpu, v);
     running = v->state == VCPU_RUNNING;
-    trace_vcpu_offline(trace_vcpu_number(v));
+    if (v->state != VCPU_OFFLINE)
+        trace_vcpu_offline(trace_vcpu_number(v));
     if (v->state != VCPU_OFFLINE && !running)
         runstate_set(v, RUNSTATE_offline, now_ns());
     v->state = VCPU_OFFLINE;

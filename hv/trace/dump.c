@@ -73,6 +73,8 @@ void trace_dump(void)
     for (unsigned int e = 0; e < NR_TRACE_EVENTS; e++)
         __atomic_and_fetch(&trace_on[e], (uint8_t)~TRACE_TO_OWN, __ATOMIC_RELAXED);
     printk("trace-dump begin 1 cpus %u tsc_khz %lu\n", nr_cpus, (unsigned long)tsc_khz);
+    if (trace_stopped_by)
+        printk("trace-dump stopped by domain %u\n", trace_stopped_by - 1);
     for (uint32_t cpu = 0; cpu < nr_cpus; cpu++)
         dump_cpu(cpu);
     printk("trace-dump end\n");

@@ -3,7 +3,7 @@
  * Hot sites: timing entries, and the tables.
  *
  * A table is open-addressed: a key is looked for in WINDOW rows from its hash on.  If they are all taken,
- * the row with the fewest entries is added to the overflow row of its domain and kind and replaced,
+ * the row with the fewest entries is added to the overflow row of its vCPU and kind and replaced,
  * so that totals stay exact.
  */
 #include "trace/sites_int.h"
@@ -13,12 +13,13 @@
 #include "hv/percpu.h"
 
 #define WINDOW 8u
-#define KEY_FLAGS(key) ((uint8_t)((key) >> 40))
-#define KEY_KIND(key) ((uint8_t)((key) >> 32))
 #define OVERFLOW_KEY ((uint64_t)RADON_SITE_OVERFLOW << 40)
+#define KEY_OWNER (~0UL << SITE_VCPU_SHIFT) /* domain and vCPU */
+#define KEY_KIND (0xffUL << 32)
 #define TOP_COST ((1UL << (RADON_SITE_BINS + 4)) - 1) /* with a bin of its own */
 
 struct site_table site_tables[NR_CPUS];
+const uint64_t site_hash_k = SITE_HASH_K;
 
 /* ------------------------------------------------------------------ rows */
 
@@ -97,8 +98,8 @@ static struct site_row *claim(struct site_table *t, struct site_row *row, uint64
 /* Overflow rows, and those that vcpu_hot.site_iret_row may point to, are never given up. */
 static bool stays(uint64_t key)
 {
-    return (KEY_FLAGS(key) & RADON_SITE_OVERFLOW) ||
-           (key & 0xffffffffffffUL) == (__HYPERVISOR_iret | (uint64_t)RADON_SITE_HYPERCALL << 32);
+    return (key & OVERFLOW_KEY) ||
+           (key & ~KEY_OWNER) == (__HYPERVISOR_iret | (uint64_t)RADON_SITE_HYPERCALL << 32);
 }
 
 /* What would be lost by giving the row up: more than 0 unless it is free. */
@@ -109,14 +110,20 @@ static uint64_t worth(const struct site_table *t, const struct site_row *row)
     return row->key ? sites_count(row->cost) + time->looks[0] + time->looks[1] + 1 : 0;
 }
 
-/* The row of the key in its window; NULL: none, then *victim is the one to give up, or a free one. */
+/*
+ * The row of the key; NULL: there is none, then *victim is the one to give up, or a free one.  One that
+ * stays is in the first window from its hash on that is not full of such rows, since they stay where
+ * they are; *victim is NULL only if there is no other one in the table.  The rest is in its first window
+ * or nowhere.
+ */
 static struct site_row *look(const struct site_table *t, uint64_t key, uint64_t address,
                              struct site_row **victim)
 {
+    unsigned int end = stays(key) ? SITE_ROWS : WINDOW;
     uint64_t least = ~0UL;
 
     *victim = NULL;
-    for (unsigned int i = 0; i < WINDOW; i++) {
+    for (unsigned int i = 0; i < end && (i % WINDOW || !*victim); i++) {
         struct site_row *row = &t->rows[(SITE_HASH(key, address) + i) % SITE_ROWS];
         uint64_t n;
 
@@ -133,51 +140,56 @@ static struct site_row *look(const struct site_table *t, uint64_t key, uint64_t 
     return NULL;
 }
 
-/*
- * A window full of rows that stay has none to spare (8 domains and kinds that fall together): then the
- * first one there takes it.
- */
-static struct site_row *overflow_row(struct site_table *t, uint64_t key)
+static struct site_row *first_row(const struct site_table *t, uint64_t key, uint64_t address)
 {
-    struct site_row *victim, *row, *to;
+    return &t->rows[SITE_HASH(key, address)];
+}
 
-    key = (key & 0xffff00ff00000000UL) | OVERFLOW_KEY;
-    row = look(t, key, 0, &victim);
-    if (row)
-        return row;
-    if (!victim)
-        return &t->rows[SITE_HASH(key, 0UL)];
-    if (victim->key) {
-        struct site_row evicted = *victim;
-        struct site_time evicted_time = *time_of(t, victim);
+static uint64_t overflow_key(uint64_t key)
+{
+    return (key & (KEY_OWNER | KEY_KIND)) | OVERFLOW_KEY;
+}
 
-        claim(t, victim, key, 0);
-        to = KEY_KIND(evicted.key) == KEY_KIND(key) && evicted.key >> 48 == key >> 48
-                 ? victim : overflow_row(t, evicted.key);
+/*
+ * The row is free: what it counted goes to the overflow row of its vCPU and kind.  To be made, that one may
+ * take another row's place, and so on: at most once for each vCPU and kind.
+ */
+static void give_up(struct site_table *t, struct site_row *row)
+{
+    struct site_row *to, *victim, evicted = *row, next;
+    struct site_time time = *time_of(t, row), next_time;
+
+    row->key = 0;
+    do {
+        uint64_t key = overflow_key(evicted.key);
+
+        to = look(t, key, 0, &victim);
+        next.key = 0;
+        if (!to && victim) {
+            next = *victim;
+            next_time = *time_of(t, victim);
+            to = claim(t, victim, key, 0);
+        } else if (!to) {
+            to = first_row(t, key, 0); /* a table of nothing but rows that stay */
+        }
         add_row(to, &evicted);
-        add_time(time_of(t, to), &evicted_time);
-        return victim;
-    }
-    return claim(t, victim, key, 0);
+        add_time(time_of(t, to), &time);
+        evicted = next;
+        time = next_time;
+    } while (evicted.key);
 }
 
 struct site_row *sites_find_in(struct site_table *t, uint64_t key, uint64_t address)
 {
-    struct site_row *victim, *row = look(t, key, address, &victim);
+    struct site_row *victim, *row;
 
+    while (!(row = look(t, key, address, &victim)) && victim && victim->key)
+        give_up(t, victim); /* its place may go to an overflow row */
     if (row)
         return row;
-    if (!victim)
-        return overflow_row(t, key);
-    if (victim->key) {
-        struct site_row *over = overflow_row(t, victim->key);
-
-        if (over == victim) /* its own place was the one to give up: it is in it already */
-            return sites_find_in(t, key, address);
-        add_row(over, victim);
-        add_time(time_of(t, over), time_of(t, victim));
-    }
-    return claim(t, victim, key, address);
+    if (victim)
+        return claim(t, victim, key, address);
+    return stays(key) ? first_row(t, key, address) : sites_find_in(t, overflow_key(key), 0);
 }
 
 void sites_find_for_entry(uint64_t key, uint64_t address)

@@ -27,6 +27,15 @@ struct site_table {
 
 #define SITE_TICK_NS 1000000u
 
+#define SITE_VCPU_SHIFT 41
+_Static_assert(MAX_VCPUS <= 1 << (48 - SITE_VCPU_SHIFT), "there is room for it in a key");
+
+/* The bits of a key that are the same for all of a vCPU's. */
+static inline uint64_t site_whose(const struct vcpu *v)
+{
+    return (uint64_t)v->domain->id << 48 | (uint64_t)v->id << SITE_VCPU_SHIFT;
+}
+
 extern struct site_table site_tables[NR_CPUS];
 
 struct site_row *sites_find_in(struct site_table *t, uint64_t key, uint64_t address);

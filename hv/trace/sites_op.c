@@ -63,9 +63,9 @@ void sites_init_vcpu(struct vcpu *v)
 {
     spin_lock(&lock);
     memcpy(v->hot->site_sub_masks, sub_masks, sizeof(sub_masks));
-    v->hot->site_key = (uint64_t)v->domain->id << 48;
-    v->hot->bounce_key = (uint64_t)v->domain->id << 48;
-    v->hot->site_base = (uint64_t)RADON_SITE_HYPERCALL << 32 | (uint64_t)v->domain->id << 48;
+    v->hot->site_key = site_whose(v);
+    v->hot->bounce_key = site_whose(v);
+    v->hot->site_base = (uint64_t)RADON_SITE_HYPERCALL << 32 | site_whose(v);
     apply_to(v);
     spin_unlock(&lock);
 }
@@ -192,8 +192,9 @@ static struct radon_site public_row(const struct site_table *t, unsigned int i)
         .address = row->address,
         .number = (uint32_t)row->key,
         .kind = (uint8_t)(row->key >> 32),
-        .flags = (uint8_t)(row->key >> 40),
+        .flags = (row->key >> 40) & RADON_SITE_OVERFLOW,
         .domain = (uint16_t)(row->key >> 48),
+        .vcpu = (uint16_t)(row->key >> SITE_VCPU_SHIFT) % MAX_VCPUS,
         .count = sites_count(row->cost),
         .total = row->total,
         .max = row->max,

@@ -119,7 +119,7 @@ static void add_given(struct site_table *t, const struct vcpu *v, uint64_t time)
         address = 0;
     else if (!get_guest_u64(v->hot->kernel_frame + 16, &address)) /* rip, in each kind of frame */
         return;
-    add(t, key | (uint64_t)v->domain->id << 48, address, time, true);
+    add(t, key | site_whose(v), address, time, true);
 }
 
 /* The timer's interrupt found `interrupted`: the guest, or the hypervisor in a long hypercall. */

@@ -59,7 +59,7 @@ void asm_offsets(void)
     HOTF(SITE_BASE, site_base);
     EMIT(SITE_SYSCALL, RADON_SITE_SYSCALL);
     EMIT(SITE_PAGE_FAULT, RADON_SITE_PAGE_FAULT);
-    EMIT(SITE_HASH_K_, SITE_HASH_K);
+    EMIT(SITE_HASH_SHIFT_, 64 - SITE_HASH_BITS - 8); /* to a row's offset */
     EMIT(SITE_ROWS_, SITE_ROWS);
     EMIT(SITE_OWN_LIMIT, offsetof(struct site_row, limit));
     EMIT(SITE_OWN_TOTAL, offsetof(struct site_row, total));

@@ -137,12 +137,12 @@ static void crash(struct domain *d, const char *text)
 {
     struct vcpu *culprit = current()->domain == d ? current() : d->vcpu[0];
 
+    trace_domain_crash(trace_vcpu_number(culprit), vcpu_regs(culprit)->rip);
+    trace_domain_crashed(d); /* before what follows is printed: other CPUs go on meanwhile */
     printk("domain %u crashed: %s\n", d->id, text);
     for (unsigned int i = 0; i < d->nr_vcpus; i++)
         if (d->vcpu[i] && d->vcpu[i]->initialised)
             vcpu_show(d->vcpu[i]);
-    trace_domain_crash(trace_vcpu_number(culprit), vcpu_regs(culprit)->rip);
-    trace_domain_crashed(d);
     domain_shutdown(d, SHUTDOWN_crash);
 }
 

@@ -25,12 +25,12 @@
 
 /*
  * The first row of the window of (key, address), both registers: SITE_HASH in assembly.  What is shifted
- * by 24 is the offset of the row, 256 bytes each.
+ * is the offset of the row, 256 bytes each.
  */
 .macro SITE_FIRST_ROW n, key, address, row
     lea     (\address, \key), \row
-    imul    $SITE_HASH_K_, \row, \row
-    shr     $24, \row
+    imul    site_hash_k(%rip), \row
+    shr     $SITE_HASH_SHIFT_, \row
     and     $(SITE_ROWS_ - 1) << 8, \row
     add     HOT_SITE_ROWS + 8 * \n(%rsp), \row
 .endm

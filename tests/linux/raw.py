@@ -138,13 +138,13 @@ class RawCase(unittest.TestCase):
         return path
 
     def boot(self, options="dom0_mem=512M", modules=None, memory=1024, linux_line=LINUX,
-             extra=(), on="radon", clock="tcg"):
+             extra=(), on="radon", clock="tcg", cpus=1):
         if modules is None:
             modules = [self.linux + " " + linux_line, self.initrd]
         common.prepare(on)
         return qemu.Boot(columns.hypervisor_image(on), CONSOLE + options,
                          ",".join(text.replace(",", ",,") for text in modules), memory=memory,
-                         extra=list(extra), clock=clock, timeout=LIMIT_S)
+                         extra=list(extra), clock=clock, cpus=cpus, timeout=LIMIT_S)
 
     def run_raw(self, **settings):
         """QEMU's status; a machine that does not end fails the test."""

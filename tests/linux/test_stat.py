@@ -78,6 +78,18 @@ class Stat(ToolCase):
         self.assertEqual({r["domain_name"] for r in rows}, {"Domain-0"})
         self.check_sums(document)
 
+    def test_exact_by_vcpu(self):
+        """The same call, from the same program, on each of two vCPUs; and the shell's of its parent."""
+        text = self.tool(["stat"], "radon-stat --json -o /s --by domain,vcpu -- sh -c "
+                         "'taskset 1 /calls 3000; taskset 2 /calls 7000' >/dev/null && cat /s", ["calls"], cpus=2)
+        document = json.loads(text)
+        for vcpu, calls in ((0, 3000), (1, 7000)):
+            count = row(document, EVENT, event="syscall:getppid", domain=0, vcpu=vcpu)
+            self.assertIn(count - calls, range(1, 4), document["rows"])
+        self.assertEqual({r["vcpu"] for r in document["rows"]}, {0, 1})
+        self.assertEqual({r["cpu"] for r in document["rows"]}, {None})
+        self.check_sums(document)
+
     def test_sampled_is_an_estimate(self):
         did, document = self.measure("--sampled --period 7")
         self.assertEqual((document["source"], document["complete"], document["estimate"]),

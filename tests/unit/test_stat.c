@@ -119,6 +119,12 @@ static struct radon_site site(uint16_t domain, uint8_t kind, uint32_t number, ui
     return s;
 }
 
+static struct radon_site of_vcpu(uint16_t vcpu, struct radon_site s)
+{
+    s.vcpu = vcpu;
+    return s;
+}
+
 static void add(struct stat_table *t, int32_t cpu, struct radon_site s, uint32_t period)
 {
     uint64_t bad = 0;
@@ -158,6 +164,37 @@ static void rows_are_added_up(void **state)
     stat_free(&raw);
     stat_free(&all);
     stat_free(&cpus);
+}
+
+static void vcpus_of_one_cpu_are_apart(void **state)
+{
+    struct stat_table raw = { 0 }, vcpus = { 0 }, all = { 0 };
+    struct stat_by by_vcpu = { .domain = true, .vcpu = true }, by_none = { 0 };
+    struct radon_site evicted = site(0, RADON_SITE_SYSCALL, 0, 0, 2, 64);
+
+    (void)state;
+    evicted.flags = RADON_SITE_OVERFLOW;
+    add(&raw, 1, of_vcpu(1, site(0, RADON_SITE_SYSCALL, 39, 0x1000, 5, 100)), 1);
+    add(&raw, 1, of_vcpu(3, site(0, RADON_SITE_SYSCALL, 39, 0x1000, 7, 40)), 1);
+    add(&raw, 1, of_vcpu(3, site(2, RADON_SITE_SYSCALL, 39, 0x1000, 11, 40)), 1);
+    add(&raw, 0, of_vcpu(3, site(0, RADON_SITE_SYSCALL, 39, 0x1000, 13, 50)), 1);
+    add(&raw, 1, of_vcpu(3, evicted), 1);
+    assert_true(stat_group(&vcpus, &raw, &by_vcpu));
+    stat_sort(&vcpus, STAT_BY_COUNT);
+    assert_int_equal(vcpus.nr, 4);
+    assert_int_equal(vcpus.row[0].key.vcpu, 1);
+    assert_int_equal(vcpus.row[0].count, 5);
+    assert_int_equal(vcpus.row[1].key.vcpu, 3); /* of domain 0, on both CPUs */
+    assert_int_equal(vcpus.row[1].count, 20);
+    assert_int_equal(vcpus.row[1].cost.total, 7 * 40 + 13 * 50);
+    assert_true(vcpus.row[2].key.overflow && vcpus.row[2].key.vcpu == 3);
+    assert_int_equal(vcpus.row[3].key.domain, 2);
+    assert_true(stat_group(&all, &raw, &by_none));
+    assert_int_equal(all.nr, 2);
+    assert_int_equal(all.row[0].count + all.row[1].count, 38);
+    stat_free(&raw);
+    stat_free(&vcpus);
+    stat_free(&all);
 }
 
 static void samples_stand_for_many(void **state)
@@ -370,6 +407,7 @@ int main(void)
         cmocka_unit_test(percentile_by_hand),
         cmocka_unit_test(equal_costs_are_known),
         cmocka_unit_test(rows_are_added_up),
+        cmocka_unit_test(vcpus_of_one_cpu_are_apart),
         cmocka_unit_test(samples_stand_for_many), cmocka_unit_test(looks_stand_for_time),
         cmocka_unit_test(rubbish_is_counted),
         cmocka_unit_test(many_rows),

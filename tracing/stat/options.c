@@ -28,7 +28,7 @@ static const char usage[] =
     "  --sampled       one entry in a period; counts and totals are estimates\n"
     "  --period N      of --sampled: a prime, 2 to 65521\n"
     "  --domain D      number or name; default: all\n"
-    "  --by LIST       rows apart by domain, cpu, vcpu (vcpu: of recordings)\n"
+    "  --by LIST       rows apart by domain, vcpu, cpu\n"
     "  --sort KEY      total (default), count, max, name\n"
     "  --top N         rows of each table in text; default 20, 0: all\n"
     "  --interval S    of live: default 1\n"
@@ -222,9 +222,6 @@ static int check(const struct stat_options *o)
         return wrong_use("record takes -o FILE; its format is of its own", NULL);
     if (o->program && o->seconds > 0)
         return wrong_use("a command or --seconds, not both", NULL);
-    if (o->by.vcpu && o->command != STAT_REPORT)
-        return wrong_use("by vcpu: of recordings alone (radon-stat report); here: domain, cpu",
-                         NULL);
     return -1;
 }
 

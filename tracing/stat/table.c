@@ -105,7 +105,7 @@ bool stat_add_site(struct stat_table *t, int32_t cpu, const struct radon_site *s
     struct stat_key key = {
         .domain = site->domain,
         .cpu = cpu,
-        .vcpu = STAT_ANY,
+        .vcpu = site->vcpu,
         .kind = site->kind,
         .overflow = site->flags & RADON_SITE_OVERFLOW,
         .number = site->number,

@@ -22,7 +22,7 @@
 /* As struct radon_site, with the counts (the sums of the bins) replaced by what updating needs. */
 struct site_row {
     uint64_t address;
-    uint64_t key;          /* number, kind << 32, flags << 40, domain << 48; 0 = free */
+    uint64_t key;          /* number, kind << 32, overflow << 40, vCPU << 41, domain << 48; 0 = free */
     uint64_t limit;        /* costs up to it need no new maximum and have a bin of their own */
     uint64_t total, max;
     uint64_t bounced_limit, bounced_total, bounced_max;
@@ -30,17 +30,23 @@ struct site_row {
 };
 
 #define SITE_ROWS 1024u /* of a CPU; a power of two */
-#define SITE_HASH_K 0x61c88647 /* 2^32 over the golden ratio */
-/* Which row a key is looked for first: hv/x86/sites_entry.h has the same. */
+#define SITE_HASH_BITS 10
+#define SITE_HASH_K 0x9e3779b97f4a7c15ul /* 2^64 over the golden ratio */
+/*
+ * Which row a key is looked for first, by the product's highest bits: they depend on all of the key,
+ * vCPU and domain too.  hv/x86/sites_entry.h has the same.
+ */
 #define SITE_HASH(key, address) \
-    ((uint32_t)((((key) + (address)) * SITE_HASH_K) >> 32) & (SITE_ROWS - 1))
+    ((uint32_t)((((key) + (address)) * SITE_HASH_K) >> (64 - SITE_HASH_BITS)))
+_Static_assert(SITE_ROWS == 1u << SITE_HASH_BITS, "all of them");
+extern const uint64_t site_hash_k; /* SITE_HASH_K, for assembly */
 
 static inline bool sites_timed(const struct vcpu_hot *h)
 {
     return unlikely(h->flags & (HOT_SITES_OPEN | HOT_SITES_EXACT));
 }
 
-/* The kind in a key; the domain's bits are the vCPU's for good. */
+/* The kind in a key; the bits of domain and vCPU are the vCPU's for good. */
 static inline uint8_t *site_kind(uint64_t *key)
 {
     return (uint8_t *)key + 4;

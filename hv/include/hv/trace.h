@@ -155,7 +155,7 @@ static inline void trace_notify_if_due(void)
         trace_notify();
 }
 
-/* d crashed (not yet shut down): a flight recorder may have been asked to stop then. */
+/* d crashed, or its kernel says so: a flight recorder may have been asked to stop then. */
 void trace_domain_crashed(const struct domain *d);
 /* The machine ends by a defect: the flight recorder's newest on the console, if that was asked for. */
 void trace_dump(void);

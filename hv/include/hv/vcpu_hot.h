@@ -73,7 +73,7 @@ struct vcpu_hot {
     uint64_t bounce_key, bounce_address, bounce_entry; /* the one that the guest kernel works on */
     uint64_t bounce_cost;       /* of that one up to the return to the guest kernel; 32 bits */
     uint64_t site_rdx;          /* scratch */
-    uint64_t site_base;         /* of hypercalls' keys: domain and kind */
+    uint64_t site_base;         /* of hypercalls' keys: domain, vCPU and kind */
     struct site_row *site_iret_row; /* of its iret hypercalls */
     struct site_row *site_found; /* from C to assembly */
     uint64_t site_given;        /* what the guest kernel was given last: rax of a system call, or

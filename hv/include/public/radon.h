@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define RADON_HYPERCALL 55u /* __HYPERVISOR_arch_7 */
-#define RADON_ABI_VERSION 2u
+#define RADON_ABI_VERSION 3u
 
 enum radon_cmd {
     RADON_INFO = 0,           /* struct radon_info */
@@ -85,7 +85,8 @@ enum radon_trace_mode {
     RADON_TRACE_FLIGHT = 2,  /* the newest is kept */
 };
 
-#define RADON_TRACE_STOP_ON_CRASH 1u /* flight: a domain's crash turns the mode to OFF, to be read */
+#define RADON_TRACE_STOP_ON_CRASH 1u /* flight: a domain's crash, also one that its kernel tells of
+                                        (SHUTDOWN_crash), turns the mode to OFF, to be read */
 #define RADON_TRACE_DUMP_ON_PANIC 2u /* the hypervisor's own crash prints the newest on the console */
 
 struct radon_trace_control {
@@ -118,7 +119,7 @@ struct radon_trace_read { /* mode OFF or FLIGHT */
 /* ------------------------------------------------------------------ hot sites */
 /*
  * How often each place of each guest enters the hypervisor, and what that costs.  A row is one (domain,
- * kind, number, address) on one CPU; rows of the CPUs are added by who reads them.
+ * vCPU, kind, number, address) on one CPU; who reads them adds up what he does not want to see apart.
  *
  * Cost, in cycles: `total`, `max` and `cost` count from entry to return to the guest.  For entries from
  * guest user mode that were given to the guest kernel, `bounced`, `bounced_total` and `bounced_cost`
@@ -160,7 +161,7 @@ enum radon_emulation {
 
 struct radon_site {
     uint64_t address;       /* guest virtual; 0 in an overflow row, which has what was evicted of
-                               the domain's rows of that kind */
+                               the vCPU's rows of that kind */
     uint32_t number;
     uint8_t kind;           /* enum radon_site_kind */
     uint8_t flags;          /* RADON_SITE_* */
@@ -171,6 +172,8 @@ struct radon_site {
     uint32_t cost[RADON_SITE_BINS], bounced_cost[RADON_SITE_BINS]; /* modulo 2^32 */
     uint64_t time, bounced_time;
     uint32_t looks, bounced_looks;
+    uint16_t vcpu;          /* of that domain */
+    uint16_t reserved[3];
 };
 
 #define RADON_SITE_OVERFLOW 1u

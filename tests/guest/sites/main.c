@@ -9,7 +9,10 @@
  * Varied: kind of entry, number of places (more than the table has rows), mode, period.
  * Sites are also found by time: the kernel at work on an entry of its user's, and long hypercalls.
  *
+ * vcpus.c: rows of two vCPUs on one CPU.
+ *
  * ktest-run: clock instr
+ * ktest-run: hv_options dom0_max_vcpus=2
  * Radon's own call: the peer has none, and the test is skipped there.
  */
 #include <stdint.h>
@@ -18,37 +21,35 @@
 #include "ktest.h"
 #include "pages.h"
 #include "probe.h"
-#include "public/radon.h"
+#include "sites.h"
 #include "snippet.h"
 
 const char ktest_name[] = "sites";
 
 #define SPARE 0x10000000000UL
 #define MANY_AT 0x10000400000UL
-#define ROOM 1024u
 
 SNIPPET(ud, "", "ud2");
 SNIPPET(privileged, "", "mov %cr0, %rax");
 SNIPPET(fault, "", "mov (%rdi), %rsi");
 SNIPPET(call, "mov $777, %eax", "syscall");
 
-static struct radon_site rows[ROOM];
-static struct radon_sites_read reading;
+struct radon_site rows[ROOM];
+struct radon_sites_read reading;
 
 static long radon(unsigned int cmd, void *arg)
 {
     return HC_2(RADON_HYPERCALL, cmd, arg);
 }
 
-static long control(uint32_t mode, uint32_t period)
+long control(uint32_t mode, uint32_t period)
 {
     struct radon_sites_control c = { .mode = mode, .period = period };
 
     return radon(RADON_SITES_CONTROL, &c);
 }
 
-/* All rows of this kernel on CPU 0; how many. */
-static unsigned int read_rows(uint16_t flags)
+unsigned int read_rows(uint16_t flags)
 {
     reading = (struct radon_sites_read){ .domain = 0, .flags = flags, .rows = (uint64_t)rows, .room = ROOM };
     ktest_require(radon(RADON_SITES_READ, &reading) == 0);
@@ -258,7 +259,7 @@ static void sampled(const char *how)
     check(got >= 199 && got <= 201);
 }
 
-static void spin_ms(uint64_t ms)
+void spin_ms(uint64_t ms)
 {
     uint64_t end = time_now() + ms * 1000000;
 
@@ -352,6 +353,7 @@ void test_main(void)
     refusals();
     exact();
     evictions();
+    vcpus();
     sampled("alone");
     trace(RADON_TRACE_FLIGHT);
     sampled("with everything recorded");
