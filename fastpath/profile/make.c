@@ -76,7 +76,7 @@ static void installed(struct prof *p, struct candidate *c, const struct synth_ou
         hv_control(p->backend, c->handler, RADON_FAST_RETIRED);
     c->handler = id;
     c->paths = out->paths;
-    c->judged_hits = c->judged_passes = c->first_hits = c->first_cycles = 0;
+    c->judged_hits = c->judged_passes = c->first_hits = c->first_cycles = c->first_agreed = 0;
     c->second_look = false;
     keep_handler(p, c, out);
     prof_stage(p, c, STAGE_SHADOW);

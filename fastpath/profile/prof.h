@@ -47,9 +47,11 @@ struct candidate {
     void *blob[PROF_ROUNDS];
     size_t blob_bytes[PROF_ROUNDS];
     unsigned int rounds;    /* blobs */
+    unsigned int rarer;     /* handlers that waited for a path that is hardly ever taken */
 
     uint32_t handler;       /* SHADOW, ACTIVE (CAPTURING with second_look); 0: none */
     unsigned int paths;     /* of its program */
+    uint64_t first_agreed;  /* when it was found in shadow */
     uint64_t judged_hits, judged_passes;  /* when it was judged last */
     uint64_t first_hits, first_cycles;    /* when it was found active: of shadow */
     bool kept;              /* passes often, and more captures did not help */

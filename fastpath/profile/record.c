@@ -8,7 +8,10 @@
 #include "fastpath/core/program.h"
 #include "ops.h"
 
-/* Later rounds look at one occurrence in so many, to meet paths that are not taken twice in a row. */
+/*
+ * Later rounds look at one occurrence in so many, to meet paths that are not taken twice in a row; and so
+ * do those after a path that was met by chance.
+ */
 static const uint32_t skips[PROF_ROUNDS] = { 0, 6, 30, 100, 300 };
 
 #define NONE_CAME_MS 250u
@@ -18,6 +21,13 @@ void record_forget(struct candidate *c)
     for (unsigned int i = 0; i < c->rounds; i++)
         free(c->blob[i]);
     c->rounds = 0;
+}
+
+static uint32_t skip_of(const struct candidate *c)
+{
+    unsigned int round = c->rounds + c->rarer;
+
+    return c->second_look ? 0 : skips[round < PROF_ROUNDS ? round : PROF_ROUNDS - 1];
 }
 
 static uint32_t limit_of(const struct prof *p)
@@ -32,12 +42,13 @@ void record_begin(struct prof *p, struct candidate *c)
 {
     struct radon_capture_start start = {
         .domain = c->point.domain,
+        .flags = RADON_CAPTURE_OTHERS, /* what is logged of it is no part of it */
         .kind = c->point.kind,
         .number = c->point.number,
         .address = c->point.address,
         .occurrences = limit_of(p),
         .max_steps = p->policy.max_steps,
-        .skip = c->second_look ? 0 : skips[c->rounds],
+        .skip = skip_of(c),
     };
     int rc = hv_capture_start(p->backend, &start);
 

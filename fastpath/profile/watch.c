@@ -79,8 +79,29 @@ static bool hardly_hits(const struct prof *p, const struct radon_fast_info *h)
 {
     uint64_t compared = h->agreed + h->disagreed + h->voided, passes = guard_passes(h);
 
-    return compared + passes >= p->policy.judge_runs &&
+    return !h->activated && compared + passes >= p->policy.judge_runs &&
            compared * 100 < (compared + passes) * p->policy.hit_percent;
+}
+
+#define RARE 32u
+
+/*
+ * A way through the handler that is less than one run in RARE, and was met by chance, keeps the others from
+ * being used: each must agree as often as the policy says.
+ */
+static bool waits_for_rare(const struct candidate *c, const struct radon_fast_info *h)
+{
+    return h->agreed_in_row < h->agreements &&
+           h->agreed - c->first_agreed >= (uint64_t)RARE * h->agreements;
+}
+
+/* Made again of other occurrences, of which that way is hardly one. */
+static void without_rare(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
+{
+    prof_decide(p, DECIDED_retire, c, WHY_RARE_PATH, "%llu agreed, %u of one path",
+                (unsigned long long)h->agreed, h->agreed_in_row);
+    drop(p, c);
+    prof_rest(p, c, c->rarer++ < PROF_ROUNDS ? 0 : 1);
 }
 
 static void in_shadow(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
@@ -101,6 +122,10 @@ static void in_shadow(struct prof *p, struct candidate *c, const struct radon_fa
                     (unsigned long long)guard_passes(h), (unsigned long long)h->agreed);
         drop(p, c);
         prof_rest(p, c, 2);
+        return;
+    }
+    if (waits_for_rare(c, h)) {
+        without_rare(p, c, h);
         return;
     }
     /* One that is asked for no longer may wait. */
@@ -174,6 +199,14 @@ static void judge(struct prof *p, struct candidate *c, const struct radon_fast_i
     }
 }
 
+/* A comparison found a way through it that was never compared. */
+static void compared_again(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
+{
+    c->first_agreed = h->agreed;
+    prof_stage(p, c, STAGE_SHADOW);
+    prof_decide(p, DECIDED_shadow, c, WHY_NEW_PATH, "after %llu hits", (unsigned long long)h->hits);
+}
+
 static void watch(struct prof *p, struct candidate *c)
 {
     const struct radon_fast_info *h = watch_find(p, c->handler);
@@ -186,6 +219,8 @@ static void watch(struct prof *p, struct candidate *c)
         return; /* by hand; theirs to enable */
     else if (c->stage == STAGE_SHADOW)
         in_shadow(p, c, h);
+    else if (c->stage == STAGE_ACTIVE && h->state == RADON_FAST_SHADOW)
+        compared_again(p, c, h);
     else if (c->stage == STAGE_ACTIVE && h->state == RADON_FAST_ACTIVE)
         judge(p, c, h);
 }

@@ -206,19 +206,31 @@ static bool fold_through(struct work *w, struct state *st, const struct place *p
     return !w->failed;
 }
 
+/* A store of what rests on the time stamp that may be to the place. */
+static bool may_taint(struct work *w, const struct known *k, const struct place *p)
+{
+    return k->stored && (g_node(&w->graph, k->value)->rests & RESTS_TSC) &&
+           alias(w, &k->place, p) != ALIAS_NO;
+}
+
 /*
  * RESTS_TSC if the path itself may have stored something there that rests on the time stamp, through
- * another pointer perhaps: then so does what is read.
+ * another pointer perhaps: then so does what is read.  Where such a store was elsewhere in all captures, a
+ * guard keeps it there; but not on a path that the time stamp chose, whose stores are tainted anyway.
  */
-static uint8_t rests_on(struct work *w, const struct state *st, const struct place *p)
+static uint8_t rests_on(struct work *w, struct state *st, const struct place *p)
 {
-    for (uint32_t i = 0; i < st->nr_known; i++) {
-        const struct known *k = &st->known[i];
+    unsigned int distances = 0;
+    node_id fresh[MAX_DISTANCES];
 
-        if (k->stored && (g_node(&w->graph, k->value)->rests & RESTS_TSC) &&
-            alias(w, &k->place, p) != ALIAS_NO && !disjoint_seen(w, st->captures, &k->place, p))
+    for (uint32_t i = 0; i < st->nr_known; i++)
+        if (may_taint(w, &st->known[i], p) &&
+            (!disjoint_seen(w, st->captures, &st->known[i].place, p) ||
+             (!st->timed && !affordable(w, st, &st->known[i].place, p, fresh, &distances))))
             return RESTS_TSC;
-    }
+    for (uint32_t i = 0; i < st->nr_known && !st->timed; i++)
+        if (may_taint(w, &st->known[i], p))
+            guard(w, st, disjoint(w, &st->known[i].place, p));
     return 0;
 }
 

@@ -110,14 +110,14 @@ static int check_fields(const struct radon_capture_start *op)
     struct fast_header head = { .attach_kind = op->kind, .attach_number = op->number,
                                 .attach_address = op->address };
 
-    if (op->reserved || op->kind == FAST_ATTACH_HYPERCALL || /* no guest code runs in one */
+    if ((op->flags & ~RADON_CAPTURE_OTHERS) || op->kind == FAST_ATTACH_HYPERCALL || /* no guest code runs in one */
         program_check_attach(&head) != FAST_OK || !op->occurrences || op->occurrences > 64 ||
         !op->max_steps || op->max_steps > 8192)
         return -XEN_EINVAL;
     return 0;
 }
 
-static struct capture *capture_new(const struct radon_capture_start *op)
+static struct capture *capture_new(const struct radon_capture_start *op, const struct domain *d)
 {
     struct capture *c = hv_alloc(sizeof(*c));
 
@@ -131,6 +131,8 @@ static struct capture *capture_new(const struct radon_capture_start *op)
     c->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
     c->want = *op;
     c->to_skip = op->skip;
+    if ((op->flags & RADON_CAPTURE_OTHERS) && d == current()->domain)
+        c->asker = current()->hot->kernel_sp;
     c->running = true;
     return c;
 }
@@ -149,7 +151,7 @@ int capture_op_start(struct radon_capture_start *op)
     if (rc)
         return rc;
     fd = fast_domain_get(d);
-    c = fd ? capture_new(op) : NULL;
+    c = fd ? capture_new(op, d) : NULL;
     if (!c)
         return -XEN_ENOMEM;
     spin_lock(&fd->lock);

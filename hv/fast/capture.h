@@ -16,6 +16,7 @@ struct capture {
     uint32_t done, attempts; /* occurrences: complete ones, all that were begun */
     uint32_t to_skip;
     struct radon_capture_start want;
+    uint64_t asker;          /* kernel stack of the task whose entries are left out; 0: none's */
     struct vcpu *on;         /* the vCPU that is stepping, or NULL */
     uint64_t bytes;          /* of finished occurrences */
     uint64_t at;             /* where the next bytes of the one under way go */

@@ -129,7 +129,7 @@ bool step_wanted(const struct cpu_user_regs *regs, uint32_t kind, uint32_t numbe
 
     if (!c || !v->fast || !c->running || v->fast->stepping || vcpu_in_kernel(v) || c->want.kind != kind ||
         c->want.number != number || c->want.address != address || (regs->rflags & TF) ||
-        (v->dr[7] & DR7_ENABLES))
+        (v->dr[7] & DR7_ENABLES) || c->asker == v->hot->kernel_sp)
         return false;
     if (c->to_skip) {
         c->to_skip--;

@@ -53,7 +53,6 @@ class Rules(Guest):
         return {row["handler"]: row["reason"] for row in json.loads(log)["rows"]
                 if row["what"] == "retire" and row["by"] == "hypervisor"}
 
-    @unittest.skipUnless(os.environ.get("RADON_TEST_LONG"), "fails for a reason that is not known yet: --long")
     def test_observers(self):
         text = self.guest(["rules"], "/rules plain || exit; echo ---; " + DAEMON +
                           "/rules /dummy.ko || exit; echo ---; radon-handler log --json; kill $prof")

@@ -256,9 +256,9 @@ NOINLINE static long call_time(const struct guest_regs *r)
         __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
         tsc = (high << 32 | low) * t->mult >> (t->shift & 31);
     } while (*seq != start);
-    to[0] = t->seconds;
     to[1] = t->clock = tsc;
     to[2] = *(volatile uint64_t *)&t->self->clock * 3;
+    to[0] = t->seconds + *(volatile uint64_t *)&t->parent->clock; /* the parent may be the task itself */
     return 0;
 }
 

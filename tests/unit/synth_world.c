@@ -349,10 +349,12 @@ static void env_store(void *world, uint64_t address, unsigned int size, uint64_t
     memcpy(at(address), &value, size);
 }
 
+uint64_t world_tsc = 0x123456789abcull;
+
 static uint64_t env_tsc(void *world)
 {
     (void)world;
-    return 0x123456789abcull;
+    return world_tsc;
 }
 
 static uint64_t run_jit(const struct fast_program *program, struct fast_run *run)
@@ -406,6 +408,8 @@ void world_handle(const struct fast_program *program, const struct call *call, b
     fast_run_init(&run, &c, &env, NULL);
     r0 = jit ? run_jit(program, &run) : fast_interpret(program, &run, FAST_MAX_COST);
     memcpy(out->staged, run.staged, sizeof(out->staged));
+    if (!jit)
+        memcpy(out->staged_by, run.staged_by, sizeof(out->staged_by));
     out->nr_staged = run.nr_staged;
     out->outcome = fast_finish(&run, r0);
     out->stop = run.stop;

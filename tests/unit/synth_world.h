@@ -54,12 +54,16 @@ void *world_run(uint64_t entry, const struct call *call, bool record, struct rad
 /* Recordings have one more step behind each repeated instruction, as QEMU's do with -icount. */
 extern bool world_extra_step;
 
-/* Runs a handler on the world as it is. tsc: what it reads as time. */
+/* What handlers read as time; the child's is the processor's. */
+extern uint64_t world_tsc;
+
+/* Runs a handler on the world as it is. */
 struct handled {
     enum fast_outcome outcome;
     uint32_t stop;
     struct radon_regs after;
     struct fast_staged staged[FAST_MAX_STAGED];
+    uint32_t staged_by[FAST_MAX_STAGED]; /* by the interpreter alone: the instruction */
     uint32_t nr_staged;
 };
 void world_handle(const struct fast_program *program, const struct call *call, bool jit,

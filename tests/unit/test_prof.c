@@ -444,6 +444,60 @@ static void test_no_agreement(void **state)
     assert_int_equal(fake.handlers, 0);
 }
 
+/* Another way than the common one was recorded by chance, and does not come again. */
+static void test_rare_path(void **state)
+{
+    uint32_t first;
+
+    (void)state;
+    run(600, GETPPID, 500000);
+    assert_int_equal(fake.capture.flags, RADON_CAPTURE_OTHERS); /* not what the daemon does itself */
+    assert_int_equal(fake.capture.skip, 0);
+    first = only_handler()->id;
+    only_handler()->agreed = 32 * prof.policy.agreements - 1;
+    only_handler()->agreed_in_row = prof.policy.agreements - 1;
+    tick();
+    assert_int_equal(only_handler()->id, first);
+    only_handler()->agreed++;
+    tick();
+    assert_decided("retire", "policy", "RARE_PATH");
+    run(600 + prof.policy.again_ms, GETPPID, 500000);
+    assert_int_not_equal(only_handler()->id, first);
+    assert_int_equal(fake.capture.skip, 6); /* of other occurrences */
+    assert_int_equal(prof.candidate[0].failures, 0);
+    only_handler()->agreed = 32 * prof.policy.agreements; /* the hypervisor is about to activate it */
+    only_handler()->agreed_in_row = prof.policy.agreements;
+    tick();
+    assert_int_equal(fake.handlers, 1);
+}
+
+/* An active handler is compared again, since a path came up that never was. */
+static void test_new_path(void **state)
+{
+    (void)state;
+    make_active();
+    only_handler()->activated = 1;
+    only_handler()->passes[RADON_FAST_PASS_CHOSEN] = 100000; /* long before */
+    only_handler()->state = RADON_FAST_SHADOW;
+    only_handler()->agreed = 1000000;
+    only_handler()->agreed_in_row = 1;
+    tick();
+    assert_decided("shadow", "policy", "NEW_PATH");
+    tick();
+    assert_int_equal(prof.candidate[0].stage, STAGE_SHADOW);
+    only_handler()->state = RADON_FAST_ACTIVE;
+    only_handler()->agreed_in_row = prof.policy.agreements;
+    tick();
+    assert_int_equal(prof.candidate[0].stage, STAGE_ACTIVE);
+    only_handler()->state = RADON_FAST_SHADOW;
+    only_handler()->agreed_in_row = 1;
+    tick();
+    only_handler()->agreed += 32 * prof.policy.agreements;
+    tick();
+    assert_decided("retire", "policy", "RARE_PATH");
+    assert_int_equal(fake.handlers, 0);
+}
+
 static void test_hardly_hits_in_shadow(void **state)
 {
     (void)state;
@@ -678,6 +732,7 @@ int main(void)
         TEST(test_capture_switched), TEST(test_capture_never_comes), TEST(test_by_hand),
         TEST(test_excluded), TEST(test_switched_off), TEST(test_dry_run), TEST(test_disagreed),
         TEST(test_text_changed), TEST(test_removed_by_hand), TEST(test_no_agreement),
+        TEST(test_rare_path), TEST(test_new_path),
         TEST(test_passes_too_often), TEST(test_passes_for_events_are_nobodys_fault),
         TEST(test_never_hits), TEST(test_next_daemon_adopts), TEST(test_many_addresses), TEST(test_no_gain), TEST(test_gain_of_the_way_back), TEST(test_hardly_hits_in_shadow), TEST(test_no_path_more), TEST(test_explain),
     };

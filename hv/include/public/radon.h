@@ -453,7 +453,7 @@ struct radon_fast_oracle {
  */
 struct radon_capture_start {
     uint16_t domain;
-    uint16_t reserved;
+    uint16_t flags;         /* RADON_CAPTURE_* */
     uint32_t kind;          /* enum fast_attach_kind */
     uint32_t number;
     uint32_t occurrences;   /* 1..64 */
@@ -464,6 +464,7 @@ struct radon_capture_start {
     uint32_t id;
     uint32_t reserved2;
 };
+#define RADON_CAPTURE_OTHERS 1u /* not what the task does that asks: of its own domain, by its kernel stack */
 
 struct radon_capture_stop {
     uint32_t id;

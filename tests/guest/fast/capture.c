@@ -188,6 +188,20 @@ static void more(void)
     check_eq(fetch(op.id).occurrences, 2);
     check_eq(fetch(op.id).state, 1);
 
+    test_case("others' only: not of the task, by its kernel stack, that asked");
+    op = request(1, 1000);
+    op.flags = RADON_CAPTURE_OTHERS;
+    check_eq(radon_op(RADON_CAPTURE_START, &op), 0);
+    e = user_call(0);
+    check_unseen(&e);
+    check_eq(fetch(op.id).occurrences, 0);
+    check_eq(hyp_stack_switch(FLAT_KERNEL_SS, cpu_entry_stack_top(0) - 1024), 0); /* another task */
+    e = user_call(0);
+    check_unseen(&e);
+    check_eq(hyp_stack_switch(FLAT_KERNEL_SS, cpu_entry_stack_top(0)), 0);
+    check_eq(fetch(op.id).occurrences, 1);
+    check_eq(fetch(op.id).state, 1);
+
     test_case("too long: cut, the guest goes on");
     op = request(1, 5);
     cap_word = 0;
@@ -237,6 +251,9 @@ static void refusals(void)
     op = request(1, 0);
     check_eq(radon_op(RADON_CAPTURE_START, &op), -XEN_EINVAL);
     op = request(1, 8193);
+    check_eq(radon_op(RADON_CAPTURE_START, &op), -XEN_EINVAL);
+    op = request(1, 10);
+    op.flags = 2;
     check_eq(radon_op(RADON_CAPTURE_START, &op), -XEN_EINVAL);
     op = request(1, 10);
     op.kind = 9;
