@@ -59,6 +59,12 @@ uint32_t fast_jit_size(const struct fast_program *program, struct jit_space *spa
 uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_space *space);
 
 /*
+ * Calls such code: r0.  With `take` it does what it staged, if all of it goes to run->page and a page-table
+ * update behind it is possible; the list is empty then, and stays as it is otherwise.
+ */
+uint64_t fast_call(fast_code code, struct fast_run *run, bool take);
+
+/*
  * Lean code, for system calls on the way from user mode and back, without a frame: 0 if the program
  * is none of that kind (it reads more of the context than rax, the arguments, kernel_gs and
  * kernel_sp, or writes more than rax, or its stores on ways that meet are not the same).

@@ -72,6 +72,8 @@ static bool make_work(unsigned int cpu)
     if (w && !work[cpu]) {
         fast_run_init(&w->run, &w->ctx, &fast_env, &w->world);
         w->run.gone_at = &mm_writable_gone;
+        w->run.m2p = (const uint64_t *)RO_M2P_BASE;
+        w->run.nr_m2p = max_mfn;
         w->run.kernel_gs = FAST_NO_ADDRESS; /* until the CPU itself knows better: passes */
         __atomic_store_n(&work[cpu], w, __ATOMIC_RELEASE);
     }
@@ -203,7 +205,7 @@ struct lean_end fast_lean_end(struct fast_cpu *w, struct fast_handler *h)
     if (w->run.stop == FAST_STOP_UNTAKEN) {
         w->world.v = current();
         w->run.stop = FAST_STOP_NONE;
-        if (fast_take_stores(&w->run, &w->world))
+        if (fast_take(&w->run, &w->world))
             return (struct lean_end){ w->run.result, true };
     }
     count->hits--;
