@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lean code (jit_x86.h) called from C. */
+/* Code that may take what it staged itself (jit_x86.h), called from C. */
 #include "jit_x86.h"
 
 /*
@@ -31,6 +31,13 @@ static bool call(fast_code code, struct fast_run *run, uint64_t *rax)
                      : "rbx", "cc", "memory");
     *rax = result;
     return not_done;
+}
+
+uint64_t fast_call(fast_code code, struct fast_run *run, bool take)
+{
+    if (!take)
+        run->gone = 1;
+    return code(run);
 }
 
 uint64_t fast_call_lean(fast_code code, struct fast_run *run, bool take)

@@ -21,7 +21,8 @@ static unsigned int store_size(int64_t helper)
 bool jit_inlines(const struct jit *j, const struct isa_insn *in)
 {
     return j->space->guest_memory &&
-           (in->imm == FAST_HELPER_tsc || load_size(in->imm) || store_size(in->imm));
+           (in->imm == FAST_HELPER_tsc || load_size(in->imm) || store_size(in->imm) ||
+            (in->imm == FAST_HELPER_m2p && !j->space->lean));
 }
 
 /* ------------------------------------------------------------------ loads */
@@ -175,11 +176,11 @@ void jit_note(struct jit *j, const struct isa_insn *in)
     switch (in->row->form) {
     case FORM_CALL:
         helper = fast_helper_find(in->imm);
-        j->stores += helper && (helper->flags & HELPER_STAGES);
+        j->staging += helper && (helper->flags & HELPER_STAGES);
         forget(j, 0x3f); /* r0 to r5 are lost */
         break;
     case FORM_GUEST_STORE:
-        j->stores++;
+        j->staging++;
         break;
     case FORM_JUMP:
     case FORM_JUMP_IMM:
@@ -211,13 +212,13 @@ static int32_t staged_field(const struct jit *j, unsigned int place, size_t fiel
 
 /*
  * The next staged effect: `size` bytes of a register to another's address and more.  The verifier
- * has counted that there is room.  Lean code knows the place in the list; elsewhere it is counted
- * as the code runs.
+ * has counted that there is room.  Where the place in the list depends on the way it is counted as the
+ * code runs.  Lean code says how many there are at its end.
  */
 static void stage(struct jit *j, unsigned int size, unsigned int base_reg, int32_t disp,
                   unsigned int value_reg, enum isa_half half)
 {
-    unsigned int place = j->space->lean ? j->run : R11, base = j->map[base_reg],
+    unsigned int place = j->counted ? j->run : R11, base = j->map[base_reg],
                  value = j->map[value_reg];
     struct emit *e = &j->e;
 
@@ -236,7 +237,7 @@ static void stage(struct jit *j, unsigned int size, unsigned int base_reg, int32
                      staged_field(j, place, offsetof(struct fast_staged, address)));
         emit_u32(e, (uint32_t)disp);
     }
-    if (size < 8 && place == R11) { /* fast_call_lean() does it for lean code */
+    if (size < 8 && !j->space->lean) { /* fast_call_lean() does it for lean code */
         unsigned int scratch = R10;
 
         emit_reg_reg(e, false, size == 4 ? 0x8b : size == 1 ? 0x0fb6 : 0x0fb7, scratch, value);
@@ -247,8 +248,11 @@ static void stage(struct jit *j, unsigned int size, unsigned int base_reg, int32
     emit_reg_mem(e, true, 0xc7, 0, place,
                  staged_field(j, place, offsetof(struct fast_staged, size)));
     emit_u32(e, size);
-    if (place == R11)
-        emit_reg_mem(e, false, 0xff, 0, j->run, offsetof(struct fast_run, nr_staged));
+    if (j->space->lean)
+        return;
+    emit_reg_mem(e, false, j->counted ? 0xc7 : 0xff, 0, j->run, offsetof(struct fast_run, nr_staged));
+    if (j->counted)
+        emit_u32(e, j->stores + 1);
 }
 
 /* ------------------------------------------------------------------ guest accesses (isa.def) */
@@ -369,9 +373,25 @@ static void tsc(struct jit *j)
     emit_reg_reg(e, true, 0x09, RDX, RAX);
 }
 
+/* r0 = table[r1]; behind its end is an address that faults, without a branch. */
+static void m2p(struct jit *j)
+{
+    struct emit *e = &j->e;
+
+    emit_mov(e, true, R11, j->map[1]);
+    emit_reg_reg(e, true, 0xc1, 4, R11);
+    emit_byte(e, 3);
+    emit_reg_mem(e, true, 0x03, R11, j->run, offsetof(struct fast_run, m2p));
+    emit_reg_mem(e, true, 0x3b, j->map[1], j->run, offsetof(struct fast_run, nr_m2p));
+    emit_reg_mem(e, true, 0x0f43, R11, j->run, offsetof(struct fast_run, no_address));
+    emit_reg_mem(e, true, 0x8b, j->map[0], R11, 0);
+}
+
 void jit_inline(struct jit *j, const struct isa_insn *in)
 {
-    if (store_size(in->imm)) {
+    if (in->imm == FAST_HELPER_m2p) {
+        m2p(j);
+    } else if (store_size(in->imm)) {
         stage(j, store_size(in->imm), 1, 0, 2, ISA_ANY);
         emit_reg_reg(&j->e, false, 0x31, j->map[0], j->map[0]);
     } else {

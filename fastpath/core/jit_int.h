@@ -23,7 +23,9 @@ struct jit {
     bool frame;      /* there is a stack for the program */
     bool calls;      /* helpers are called: on an aligned stack */
     bool result_extends; /* lean: the result is the sign extension of its register's low half */
-    uint32_t stores; /* instructions up to here that stage a store; lean: stores on the way here */
+    uint32_t staging; /* instructions up to here that stage something */
+    uint32_t stores;  /* what is staged on the way here; if that depends on the way, no more than this */
+    bool counted;     /* it does not depend on the way */
     uint16_t
         checked[3];   /* bit per eBPF register, by enum isa_half: outside the guard, in that half */
     uint32_t stack;   /* lean: bytes below what is saved */
@@ -91,6 +93,9 @@ static inline bool jit_is_gs(const struct jit *j, const struct isa_insn *in)
     return j->space->lean && in->row->form == FORM_LOAD && in->row->width == 8 &&
            in->src != ISA_FRAME && in->off == (int)offsetof(struct fast_ctx, kernel_gs);
 }
+
+/* jit_lean_take.c: the end at instruction i of code that is not lean, where it takes what it staged if it can. */
+void jit_take(struct jit *j, unsigned int i);
 
 /* One arithmetic instruction. */
 void jit_alu(struct jit *j, const struct isa_insn *in);

@@ -14,7 +14,7 @@ int lean_argument(int off);
 /* A 32-bit field of the run. */
 static inline void lean_set(struct jit *j, size_t field, uint32_t value)
 {
-    emit_reg_mem(&j->e, false, 0xc7, 0, RCX, (int32_t)field);
+    emit_reg_mem(&j->e, false, 0xc7, 0, j->run, (int32_t)field);
     emit_u32(&j->e, value);
 }
 
@@ -23,7 +23,7 @@ static inline void lean_set(struct jit *j, size_t field, uint32_t value)
 #define MAX_TAKEN 24u /* more stores than that are C's to take */
 
 struct lean_outs {
-    uint32_t jump[3 * MAX_TAKEN + 1];
+    uint32_t jump[3 * MAX_TAKEN + 2];
     unsigned int n;
 };
 

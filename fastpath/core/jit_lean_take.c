@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of lean code that staged stores: all go to pages that are known to take them (struct
+ * The end of code that staged stores, lean or not: all go to pages that are known to take them (struct
  * fast_page), and are done; or none is, and C looks at each.
  */
 #include "jit_lean.h"
@@ -36,7 +36,7 @@ static void check_pages(struct jit *j, struct lean_outs *out)
 {
     struct emit *e = &j->e;
 
-    emit_reg_mem(e, false, 0x83, 7, RCX, offsetof(struct fast_run, gone));
+    emit_reg_mem(e, false, 0x83, 7, j->run, offsetof(struct fast_run, gone));
     emit_byte(e, 0);
     jump_out(j, 0x85, out);
 }
@@ -53,15 +53,15 @@ static void find_page(struct jit *j, unsigned int at, uint32_t store, uint32_t s
     struct emit *e = &j->e;
 
     emit_alu_imm(e, true, 4, at, -4096 | (int32_t)(size - 1));
-    emit_reg_mem(e, true, 0x3b, at, RCX, page + (int32_t)offsetof(struct fast_page, tag));
+    emit_reg_mem(e, true, 0x3b, at, j->run, page + (int32_t)offsetof(struct fast_page, tag));
     jump_out(j, 0x85, out);
     if (half != ISA_KERNEL) {
-        emit_reg_mem(e, true, 0x8b, at, RCX, page + (int32_t)offsetof(struct fast_page, entry));
+        emit_reg_mem(e, true, 0x8b, at, j->run, page + (int32_t)offsetof(struct fast_page, entry));
         emit_reg_mem(e, true, 0x8b, at, at, 0);
-        emit_reg_mem(e, true, 0x3b, at, RCX, page + (int32_t)offsetof(struct fast_page, was));
+        emit_reg_mem(e, true, 0x3b, at, j->run, page + (int32_t)offsetof(struct fast_page, was));
         jump_out(j, 0x85, out);
     }
-    emit_reg_mem(e, true, 0x8b, RAX, RCX, page + (int32_t)offsetof(struct fast_page, distance));
+    emit_reg_mem(e, true, 0x8b, RAX, j->run, page + (int32_t)offsetof(struct fast_page, distance));
 }
 
 static unsigned int opcode(struct emit *e, uint32_t size)
@@ -150,7 +150,8 @@ struct listed {
 /* Stores next to each other in the list that go to one base: on one page, one look is enough. */
 struct group {
     uint32_t first, n, lowest; /* lowest: the one of the lowest address */
-    int32_t low, high;         /* distances from the base: the first byte, and behind the last */
+    int32_t low;               /* distance from the base of the first byte */
+    int64_t high;              /* and behind the last */
 };
 
 static struct listed stored_by(const struct jit *j, unsigned int i)
@@ -162,7 +163,8 @@ static struct listed stored_by(const struct jit *j, unsigned int i)
         return s;
     if (in.row->form == FORM_GUEST_STORE)
         return (struct listed){ (uint16_t)i, in.row->width, in.row->off, in.dst, (int32_t)in.imm };
-    s.size = (uint8_t)(1u << (in.imm - FAST_HELPER_store8));
+    if (in.imm != FAST_HELPER_pt_update)
+        s.size = (uint8_t)(1u << (in.imm - FAST_HELPER_store8));
     return s;
 }
 
@@ -190,7 +192,8 @@ static bool one_base(const struct jit *j, const struct listed *a, const struct l
 static struct group group_from(const struct jit *j, const struct listed *store, uint32_t first,
                                uint32_t n)
 {
-    struct group g = { first, 1, first, store[first].disp, store[first].disp + store[first].size };
+    struct group g = { first, 1, first, store[first].disp,
+                       (int64_t)store[first].disp + store[first].size };
 
     for (uint32_t k = first + 1; k < n && one_base(j, &store[k - 1], &store[k]); k++) {
         int64_t low = store[k].disp < g.low ? store[k].disp : g.low,
@@ -201,7 +204,7 @@ static struct group group_from(const struct jit *j, const struct listed *store, 
             break;
         g.lowest = low < g.low ? k : g.lowest;
         g.low = (int32_t)low;
-        g.high = (int32_t)high;
+        g.high = high;
         g.n++;
     }
     return g;
@@ -214,16 +217,16 @@ static void find_group(struct jit *j, unsigned int at, const struct listed *stor
     int32_t address = lean_staged(g->lowest, offsetof(struct fast_staged, address));
     struct emit *e = &j->e;
 
-    emit_reg_mem(e, true, 0x8b, at, RCX, address);
+    emit_reg_mem(e, true, 0x8b, at, j->run, address);
     if (g->n > 1) { /* all on the page of the lowest */
         emit_mov(e, false, RAX, at);
         emit_alu_imm(e, false, 4, RAX, 4095);
-        emit_alu_imm(e, false, 7, RAX, 4096 - (g->high - g->low));
+        emit_alu_imm(e, false, 7, RAX, (int32_t)(4096 - (g->high - g->low)));
         jump_out(j, 0x87, out);
     }
     find_page(j, at, g->lowest, g->n > 1 ? 1 : store[g->first].size,
               (enum isa_half)store[g->first].half, out);
-    emit_reg_mem(e, true, 0x03, RAX, RCX, address);
+    emit_reg_mem(e, true, 0x03, RAX, j->run, address);
 }
 
 static void do_group(struct jit *j, unsigned int at, const struct listed *store,
@@ -232,49 +235,67 @@ static void do_group(struct jit *j, unsigned int at, const struct listed *store,
     struct emit *e = &j->e;
 
     for (uint32_t k = g->first; k < g->first + g->n; k++) {
-        emit_reg_mem(e, true, 0x8b, at, RCX, lean_staged(k, offsetof(struct fast_staged, value)));
+        emit_reg_mem(e, true, 0x8b, at, j->run,
+                     lean_staged(k, offsetof(struct fast_staged, value)));
         emit_reg_mem(e, store[k].size == 8, opcode(e, store[k].size), at, RAX,
                      store[k].disp - g->low);
     }
 }
 
-static void take_list(struct jit *j, const struct jit_point *p, unsigned int result,
-                      struct lean_outs *out)
+/* A function that the run points to, of the run. */
+static void call_run(struct jit *j, size_t field)
+{
+    emit_mov(&j->e, true, RDI, j->run);
+    emit_reg_mem(&j->e, false, 0xff, 2, j->run, (int32_t)field);
+}
+
+/* Takes the first n of the list; `update`: a page-table update is behind them. */
+static void take_list(struct jit *j, const struct listed store[MAX_TAKEN], uint32_t stores,
+                      unsigned int at, bool update, struct lean_outs *out)
 {
     const int32_t proved = offsetof(struct fast_run, proved);
-    unsigned int at = scratch(j, result, NO_REG, NO_REG);
-    struct listed store[MAX_TAKEN];
     struct group group[MAX_TAKEN];
     struct emit *e = &j->e;
     uint32_t n = 0;
 
-    if (at == NO_REG) {
-        e->failed = true;
-        return;
-    }
-    stores_of(j, p, store);
-    for (uint32_t k = 0; k < p->stores; k += group[n++].n)
-        group[n] = group_from(j, store, k, p->stores);
+    for (uint32_t k = 0; k < stores; k += group[n++].n)
+        group[n] = group_from(j, store, k, stores);
     check_pages(j, out);
     for (uint32_t i = 0; i < n; i++) {
         find_group(j, at, store, &group[i], out);
-        if (n > 1)
-            emit_reg_mem(e, true, 0x89, RAX, RCX, proved + 8 * (int32_t)i);
+        if (n > 1 || update)
+            emit_reg_mem(e, true, 0x89, RAX, j->run, proved + 8 * (int32_t)i);
+    }
+    if (update) {
+        call_run(j, offsetof(struct fast_run, prove_last));
+        emit_reg_reg(e, false, 0x85, RAX, RAX);
+        jump_out(j, 0x84, out);
     }
     /* ---- point of no return ---- */
     for (uint32_t i = 0; i < n; i++) {
-        if (n > 1)
-            emit_reg_mem(e, true, 0x8b, RAX, RCX, proved + 8 * (int32_t)i);
+        if (n > 1 || update)
+            emit_reg_mem(e, true, 0x8b, RAX, j->run, proved + 8 * (int32_t)i);
         do_group(j, at, store, &group[i]);
     }
+    if (update)
+        call_run(j, offsetof(struct fast_run, commit_last));
 }
 
 bool lean_take(struct jit *j, const struct jit_point *p, unsigned int result, struct lean_outs *out)
 {
+    struct listed store[MAX_TAKEN];
+    unsigned int at;
+
     out->n = 0;
     if (j->keeps_store)
         return take_kept(j, result, out);
-    take_list(j, p, result, out);
+    at = scratch(j, result, NO_REG, NO_REG);
+    if (at == NO_REG) {
+        j->e.failed = true;
+        return false;
+    }
+    stores_of(j, p, store);
+    take_list(j, store, p->stores, at, false, out);
     return false;
 }
 
@@ -285,4 +306,43 @@ void lean_land(struct jit *j, struct lean_outs *out)
     if (j->keeps_store)
         stage_kept(j);
     j->keeps_store = false;
+}
+
+/* ------------------------------------------------------------------ code with a frame */
+
+static bool writes_rip(const struct jit *j)
+{
+    const struct fast_program *program = j->program;
+    unsigned int n = program->head.insns;
+    struct isa_insn in;
+
+    for (unsigned int i = 0; i < n; i += in.length) {
+        if (isa_decode(&program->insns[i], n - i, &in) != FAST_OK)
+            return true;
+        if ((in.row->form == FORM_STORE_REG || in.row->form == FORM_STORE_IMM) &&
+            in.dst != ISA_FRAME && in.off == FIELD(rip))
+            return true;
+    }
+    return false;
+}
+
+void jit_take(struct jit *j, unsigned int i)
+{
+    const struct jit_point *p = &j->space->point[i];
+    struct listed store[MAX_TAKEN];
+    struct lean_outs out = { .n = 0 };
+    uint32_t n = p->stores;
+    bool update;
+
+    if (p->r0 != FAST_DONE || n == JIT_MIXED || n == 0 || n > MAX_TAKEN || writes_rip(j))
+        return;
+    stores_of(j, p, store);
+    update = store[n - 1].size == 0;
+    n -= update;
+    if (n == 0 || store[n - 1].size == 0)
+        return;
+    take_list(j, store, n, RSI, update, &out);
+    lean_set(j, offsetof(struct fast_run, nr_staged), 0);
+    lean_land(j, &out);
+    emit_mov_imm(&j->e, j->map[0], FAST_DONE);
 }

@@ -32,10 +32,10 @@ static void choose_kept(struct jit *j)
             /* A load behind a store may have to be a call after all. */
             j->calls |= stores || (in.row->form == FORM_CALL && !jit_inlines(j, &in));
             jit_note(j, &in);
-            stores = j->stores;
+            stores = j->staging;
         }
     }
-    j->stores = 0;
+    j->staging = 0;
     memset(j->checked, 0, sizeof(j->checked));
     j->frame |= (used & 1u << RBP) != 0;
     used |= j->frame ? 1u << RBP : 0;
@@ -242,6 +242,8 @@ static void one(struct jit *j, const struct isa_insn *in, unsigned int next, boo
         call(j, in);
         break;
     case FORM_EXIT:
+        if (j->space->guest_memory)
+            jit_take(j, next - 1);
         if (j->map[0] != RAX)
             emit_mov(&j->e, true, RAX, j->map[0]);
         if (!last)
@@ -290,8 +292,8 @@ static bool body(struct jit *j)
         if (jit_is_target(j, i))
             memset(j->checked, 0, sizeof(j->checked));
         j->space->offset[i] = j->e.used;
-        if (j->space->lean)
-            j->stores = j->space->point[i].stores;
+        j->counted = j->space->point[i].stores != JIT_MIXED;
+        j->stores = j->counted ? j->space->point[i].stores : j->staging;
         if (isa_decode(&j->program->insns[i], n - i, &in) != FAST_OK ||
             (isa_is_jump(in.row) && (in.jump < 0 || (int64_t)i + 1 + in.jump >= (int64_t)n)))
             return false;
@@ -349,10 +351,12 @@ uint32_t fast_jit_size(const struct fast_program *program, struct jit_space *spa
     return size_of(program, space);
 }
 
-uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_space *space)
+uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_space *space,
+                             uint32_t first_page)
 {
     memset(space, 0, sizeof(*space));
     space->guest_memory = true;
+    space->first_page = first_page;
     return size_of(program, space);
 }
 

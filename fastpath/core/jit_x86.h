@@ -57,7 +57,14 @@ uint32_t fast_jit_size(const struct fast_program *program, struct jit_space *spa
  * hypervisor's (FAST_GUARD) becomes FAST_NO_ADDRESS, without a branch that could be run past.  Who
  * catches a fault in the code continues at space->fault with all registers as they are.
  */
-uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_space *space);
+uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_space *space,
+                             uint32_t first_page);
+
+/*
+ * Calls such code: r0.  With `take` it does what it staged, if all of it goes to run->page and a page-table
+ * update behind it is possible; the list is empty then, and stays as it is otherwise.
+ */
+uint64_t fast_call(fast_code code, struct fast_run *run, bool take);
 
 /*
  * Lean code, for system calls on the way from user mode and back, without a frame: 0 if the program
@@ -68,7 +75,6 @@ uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_spac
  * address. Out: carry clear: all is done and rax is the context's; carry set: rax is `tag`, and
  * run->stop says why: FAST_STOP_UNTAKEN, the stores staged are still to be taken, with run->result
  * as rax; else PASS. Changed: rax, flags.  A fault continues at space->fault, as above.
- * Stores are taken at pages known in the run's places from first_page on.
  */
 uint32_t fast_jit_size_lean(const struct fast_program *program, struct jit_space *space,
                             uint64_t tag, uint32_t first_page);

@@ -104,6 +104,22 @@ const fast_helper_fn fast_helper_table[FAST_NR_HELPERS] = {
 #include "helpers.def"
 };
 
+static bool prove_last(struct fast_run *run)
+{
+    const struct fast_staged *s = &run->staged[run->nr_staged - 1];
+
+    if (!run->env->may_update_pt(run->world, s->address, s->old, s->value))
+        run->stop = FAST_STOP_PT;
+    return !run->stop;
+}
+
+static void commit_last(struct fast_run *run)
+{
+    const struct fast_staged *s = &run->staged[run->nr_staged - 1];
+
+    run->env->update_pt(run->world, s->address, s->value);
+}
+
 void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast_env *env,
                    void *world)
 {
@@ -117,6 +133,8 @@ void fast_run_init(struct fast_run *run, struct fast_ctx *ctx, const struct fast
     run->no_address = FAST_NO_ADDRESS;
     run->guard = FAST_GUARD;
     run->user_end = FAST_USER_END;
+    run->prove_last = prove_last;
+    run->commit_last = commit_last;
 }
 
 bool fast_prove(struct fast_run *run)

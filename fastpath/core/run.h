@@ -95,11 +95,17 @@ struct fast_run {
     uint64_t no_address; /* FAST_NO_ADDRESS: what inlined loads put in place of one they may not use */
     uint64_t guard;      /* FAST_GUARD */
     uint64_t user_end;   /* FAST_USER_END */
+    /* The machine-to-physical table and its entries, for code that reads it itself: whose is env sets them. */
+    const uint64_t *m2p;
+    uint64_t nr_m2p;
+    /* Of the last effect staged, a page-table update: for code that takes the others itself. */
+    bool (*prove_last)(struct fast_run *run);
+    void (*commit_last)(struct fast_run *run);
+    uint32_t gone; /* set by others, when pages may not be what they were: none is known any more */
     /* Of lean code (jit_x86.h) alone: */
     uint64_t kernel_gs;  /* as in the context; FAST_NO_ADDRESS instead of one below the guard */
     const uint64_t *kernel_sp;
     uint64_t result;     /* rax of a run that ended as UNTAKEN */
-    uint32_t gone; /* set by others, when pages may not be what they were: none is known any more */
     struct fast_page page[FAST_PAGES];
     uint64_t proved[FAST_MAX_STAGED]; /* where the stores staged go to */
     struct fast_staged staged[FAST_MAX_STAGED];

@@ -99,7 +99,7 @@ static bool make(const struct fast_program *program, struct made *m)
     free(space);
     m->bytes = ok ? fast_jit_size_lean(program, &m->space, 0, 0) : 0;
     if (ok && !m->bytes)
-        m->bytes = fast_jit_size_guest(program, &m->space);
+        m->bytes = fast_jit_size_guest(program, &m->space, 0);
     m->code = m->bytes ? malloc(m->bytes) : NULL;
     return m->code && fast_jit_emit(program, &m->space, m->code, (uint32_t)m->bytes);
 }

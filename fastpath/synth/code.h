@@ -20,6 +20,7 @@ enum item_kind {
     I_SET,    /* context field off = a */
     I_PT,     /* the entry at machine address a, which holds b, becomes c */
     I_APART, /* PASS if a + b + off < other: b is an address negated */
+    I_SELECT, /* node = c, or d unless the comparison of a and b has the outcome `sense` */
     I_ROTATE, /* node = a of 32 bits, turned right by off */
     I_DONE,
     I_PASS,
@@ -28,7 +29,7 @@ enum item_kind {
 struct item {
     uint8_t kind, size, compare /* enum isa_op */, width, half /* enum isa_half: of the base */;
     bool sense, tainted;
-    node_id node, a, b, c;
+    node_id node, a, b, c, d;
     int64_t off;
     uint32_t other, end; /* end: of the items that can follow on this path */
     uint64_t at;

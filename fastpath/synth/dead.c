@@ -8,8 +8,6 @@
 
 #include "work.h"
 
-#define MAX_DISTANCES 24  /* pairs of bases kept apart: more cost more than the stores */
-#define MAX_NEW_GUARDS 48 /* those on one distance become one (merge.c) */
 #define MAX_GROUP 32
 
 struct hunt {
@@ -21,7 +19,7 @@ struct hunt {
     struct {
         struct segment *segment;
         node_id truth, distance;
-    } guard[MAX_NEW_GUARDS];
+    } guard[MAX_APART];
     unsigned int guards, distances;
     struct {
         struct segment *segment;
@@ -37,7 +35,7 @@ static bool distance_between(struct hunt *h, const struct place *other, node_id 
     for (unsigned int i = 0; i < h->guards; i++)
         if (h->guard[i].distance == *distance)
             return true;
-    return h->distances++ < MAX_DISTANCES;
+    return h->distances++ < h->w->limits.dead;
 }
 
 static bool apart(struct hunt *h, struct segment *s, const struct place *other)
@@ -53,7 +51,7 @@ static bool apart(struct hunt *h, struct segment *s, const struct place *other)
     for (unsigned int i = 0; i < h->guards; i++)
         if (h->guard[i].truth == truth && h->guard[i].segment == s)
             return true;
-    if (h->guards == MAX_NEW_GUARDS || !distance_between(h, other, &distance))
+    if (h->guards == h->w->limits.dead_guards || !distance_between(h, other, &distance))
         return false;
     h->guard[h->guards].distance = distance;
     h->guard[h->guards].segment = s;

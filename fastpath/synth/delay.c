@@ -6,15 +6,13 @@
  */
 #include "code.h"
 
-#define MAX_GUARDS 24u /* for one store; more cost more than the comparisons */
-
 struct pass {
     struct code *c;
     struct place store;
     struct {
         struct segment *segment;
         node_id truth;
-    } guard[MAX_GUARDS];
+    } guard[MAX_APART];
     unsigned int guards;
 };
 
@@ -41,7 +39,7 @@ static bool want_guard(struct pass *p, struct segment *s, const struct place *lo
     for (unsigned int i = 0; i < p->guards; i++)
         if (p->guard[i].segment == s && p->guard[i].truth == truth)
             return true;
-    if (p->guards == MAX_GUARDS)
+    if (p->guards == p->c->w->limits.wait)
         return false;
     p->guard[p->guards].segment = s;
     p->guard[p->guards++].truth = truth;

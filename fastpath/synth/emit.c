@@ -111,6 +111,14 @@ static unsigned int opposite(unsigned int op)
     }
 }
 
+/* Whether a comparison with b needs no register for it. */
+static bool compares_imm(const struct emitter *e, const struct item *i, node_id a, node_id b,
+                         int32_t *imm)
+{
+    return imm_for(e, N_ADD, a, b, imm) ||
+           (i->width == 32 && (!b || g_node(&e->w->graph, b)->op == N_CONST));
+}
+
 /* A jump with its distance left open; gives the instruction to fill in. */
 static uint32_t put_jump(struct emitter *e, const struct item *i, bool when)
 {
@@ -126,8 +134,7 @@ static uint32_t put_jump(struct emitter *e, const struct item *i, bool when)
         a = i->b;
         b = i->a;
     }
-    by_imm = imm_for(e, N_ADD, a, b, &imm) ||
-             (i->width == 32 && (!b || g_node(g, b)->op == N_CONST));
+    by_imm = compares_imm(e, i, a, b, &imm);
     dst = reg_get(e, a, 0);
     if (!by_imm)
         src = reg_get(e, b, 1u << dst);
@@ -198,20 +205,6 @@ static void emit_truth(struct emitter *e, const struct item *item)
     land(e, jump);
 }
 
-static void emit_ite(struct emitter *e, const struct item *i)
-{
-    unsigned int cond = reg_get(e, i->a, 0), yes = reg_get(e, i->b, 1u << cond);
-    unsigned int no = reg_get(e, i->c, 1u << cond | 1u << yes), dst;
-    uint32_t jump;
-
-    dst = reg_new(e, i->node, 1u << cond | 1u << yes | 1u << no);
-    put(e, 0xbf, dst, yes, 0, 0);
-    jump = e->n;
-    put(e, 0x55, cond, 0, 0, 0); /* jne cond, 0 */
-    put(e, 0xbf, dst, no, 0, 0);
-    land(e, jump);
-}
-
 static void emit_op(struct emitter *e, const struct item *i)
 {
     const struct graph *g = &e->w->graph;
@@ -223,8 +216,6 @@ static void emit_op(struct emitter *e, const struct item *i)
 
     if (op == N_EQ || op == N_ULT || op == N_SLT) {
         emit_truth(e, i);
-    } else if (op == N_ITE) {
-        emit_ite(e, i);
     } else if ((op == N_AND && g_is_const(g, i->b, &mask) && mask == 0xffffffffull) ||
                (op >= N_SEXT8 && op <= N_SEXT32)) {
         src = reg_get(e, i->a, 0);
@@ -377,6 +368,26 @@ static void emit_apart(struct emitter *e, const struct item *i)
     put(e, 0xa5, sum, 0, 0, (int32_t)i->other); /* jlt */
 }
 
+/* The operands first: between the two moves nothing may be emitted but the jump. */
+static void emit_select(struct emitter *e, const struct item *i)
+{
+    unsigned int yes, no, dst;
+    uint32_t keep, jump;
+    int32_t imm;
+
+    keep = 1u << reg_get(e, i->a, 0);
+    if (g_node(&e->w->graph, i->a)->op == N_CONST || !compares_imm(e, i, i->a, i->b, &imm))
+        keep |= 1u << reg_get(e, i->b, keep);
+    yes = reg_get(e, i->c, keep);
+    no = reg_get(e, i->d, keep | 1u << yes);
+    keep |= 1u << yes | 1u << no;
+    dst = reg_new(e, i->node, keep);
+    put(e, 0xbf, dst, yes, 0, 0);
+    jump = put_jump(e, i, true);
+    put(e, 0xbf, dst, no, 0, 0);
+    land(e, jump);
+}
+
 /* As the JIT knows it (jit_compare.c). */
 static void emit_rotate(struct emitter *e, const struct item *i)
 {
@@ -417,6 +428,9 @@ static void emit_item(struct emitter *e, const struct item *i)
         break;
     case I_APART:
         emit_apart(e, i);
+        break;
+    case I_SELECT:
+        emit_select(e, i);
         break;
     case I_ROTATE:
         emit_rotate(e, i);

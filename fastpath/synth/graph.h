@@ -53,6 +53,7 @@ enum {
 
 struct node {
     uint8_t op, size, rests;
+    bool apart; /* a truth that keeps two places of memory apart: a stricter one does as well */
     node_id a, b, c;
     uint64_t imm;
     uint64_t lo, hi; /* bounds, unsigned */

@@ -12,8 +12,7 @@
 #define VCPU_INFO_BYTES 64
 #define CR2_OFFSET 16 /* of arch.cr2 in struct vcpu_info: the bounce of a page fault leaves it there */
 #define PAGE_FAULT 14
-#define MAX_DISTANCES 12 /* that no guard is on yet: more cost more than loading again */
-#define MAX_BETWEEN 24
+#define MAX_OVER 8
 
 void watch_add(struct work *w, uint64_t address)
 {
@@ -69,22 +68,44 @@ static bool affordable(struct work *w, const struct state *st, const struct plac
     for (uint32_t i = 0; i < st->nr_facts; i++)
         if (bases_guarded(&w->graph, st->fact[i], bases))
             return true;
-    if (*n == MAX_DISTANCES)
+    if (*n == w->limits.reuse)
         return false;
     fresh[(*n)++] = bases;
     return true;
 }
 
+/* A store that wrote some of the bytes of a place. */
+struct over {
+    const struct known *k;
+    unsigned int at;
+};
+
+/* `value`, of an older time, with what was stored there since: newest first. */
+static node_id with_stores(struct work *w, const struct place *p, node_id value,
+                           const struct over *over, unsigned int n)
+{
+    struct graph *g = &w->graph;
+
+    while (n-- > 0) {
+        uint64_t mask = byte_mask(over[n].k->place.size) << (8 * over[n].at);
+
+        value = g_op(g, N_OR, g_op_imm(g, N_AND, value, byte_mask(p->size) & ~mask),
+                     g_op_imm(g, N_SHL, over[n].k->value, 8 * over[n].at));
+    }
+    return value;
+}
+
 /*
  * The value at the place if the path has it: from the newest store or load there.  Stores in
  * between that may be to the same place are excluded by guards, as they were elsewhere in the
- * captures.
+ * captures; those to some of its bytes replace these.
  */
 static node_id from_known(struct work *w, struct state *st, const struct place *p)
 {
     const struct place *between[MAX_BETWEEN];
-    unsigned int n = 0, distances = 0;
+    unsigned int n = 0, distances = 0, overs = 0;
     node_id fresh[MAX_DISTANCES];
+    struct over over[MAX_OVER];
     node_id value;
 
     for (uint32_t i = st->nr_known; i-- > 0;) {
@@ -96,14 +117,17 @@ static node_id from_known(struct work *w, struct state *st, const struct place *
         case ALIAS_MAY:
             if (!k->stored)
                 continue;
-            if (n == MAX_BETWEEN || !disjoint_seen(w, st->captures, &k->place, p) ||
+            if (n == w->limits.between || !disjoint_seen(w, st->captures, &k->place, p) ||
                 !affordable(w, st, &k->place, p, fresh, &distances))
                 return 0;
             between[n++] = &k->place;
             continue;
         case ALIAS_PART:
-            if (k->stored)
+            if (!k->stored)
+                continue;
+            if (overs == MAX_OVER || alias(w, p, &k->place) != ALIAS_INSIDE)
                 return 0;
+            over[overs++] = (struct over){ k, (unsigned int)(k->place.off - p->off) };
             continue;
         case ALIAS_SAME:
         case ALIAS_INSIDE:
@@ -115,7 +139,7 @@ static node_id from_known(struct work *w, struct state *st, const struct place *
             value = part(w, k->value, (unsigned int)(p->off - k->place.off), p->size);
             while (n > 0)
                 guard(w, st, disjoint(w, between[--n], p));
-            return value;
+            return with_stores(w, p, value, over, overs);
         }
     }
     return 0;

@@ -18,17 +18,30 @@ static bool clear_bits(const struct graph *g, node_id truth, node_id *x, uint64_
     return g_is_const(g, and->b, mask);
 }
 
-bool are_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes)
+#define FAR (1 << 24)
+#define KERNEL_IMAGE 0xffffffff80000000ull /* where Linux is linked: only what pays rests on it */
+
+/* !(x + from < bytes) that keeps places apart. */
+static bool keeps_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes)
 {
     const struct node *n = g_node(g, truth), *less = g_node(g, n->a);
     uint64_t number;
 
-    if (n->op != N_EQ || !g_is_const(g, n->b, &number) || number || less->op != N_ULT ||
-        !g_is_const(g, less->b, &number) || number > 4096)
+    if (!n->apart || n->op != N_EQ || !g_is_const(g, less->b, &number) || !less->a)
         return false;
-    *bytes = (int64_t)number;
     *x = g_split(g, less->a, from);
-    return *x && g_node(g, *x)->op == N_SUB && *from > -(1 << 24) && *from < 1 << 24;
+    if (less->op == N_EQ) { /* of one byte */
+        *from -= (int64_t)number;
+        number = 1;
+    }
+    *bytes = (int64_t)number;
+    return *x && (less->op == N_EQ || less->op == N_ULT) && number <= ~KERNEL_IMAGE;
+}
+
+bool are_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes)
+{
+    return keeps_apart(g, truth, x, from, bytes) && g_node(g, *x)->op == N_SUB && *from > -FAR &&
+           *from < FAR && *bytes <= FAR;
 }
 
 static bool merge_bits(struct work *w, struct effect *a, struct effect *b)
@@ -46,22 +59,25 @@ static bool merge_bits(struct work *w, struct effect *a, struct effect *b)
 static bool merge_distance(struct work *w, const struct segment *s, struct effect *a,
                            struct effect *b)
 {
-    int64_t from_a, bytes_a, from_b, bytes_b, low, high, end_a, end_b;
+    int64_t from[2], bytes[2], low, high;
     struct graph *g = &w->graph;
     node_id x, y, both;
     uint64_t holds;
+    bool image;
 
-    if (!are_apart(g, a->value, &x, &from_a, &bytes_a) ||
-        !are_apart(g, b->value, &y, &from_b, &bytes_b) || x != y)
+    if (!keeps_apart(g, a->value, &x, &from[0], &bytes[0]) ||
+        !keeps_apart(g, b->value, &y, &from[1], &bytes[1]) || x != y)
         return false;
-    low = -from_a < -from_b ? -from_a : -from_b;
-    end_a = bytes_a - from_a;
-    end_b = bytes_b - from_b;
-    high = end_a > end_b ? end_a : end_b;
+    low = -from[0] < -from[1] ? -from[0] : -from[1];
+    high = bytes[0] - from[0] > bytes[1] - from[1] ? bytes[0] - from[0] : bytes[1] - from[1];
+    image = (uint64_t)low >= KERNEL_IMAGE && high < 0;
+    if (high < low || (high - low > FAR && !image))
+        return false;
     both = g_not(g,
                  g_op_imm(g, N_ULT, g_op_imm(g, N_ADD, x, (uint64_t)-low), (uint64_t)(high - low)));
     if (!concrete_agreed(w, s->captures, both, &holds) || !holds)
         return false;
+    g->node[both].apart = true;
     a->value = both;
     return true;
 }

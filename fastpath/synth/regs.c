@@ -37,7 +37,7 @@ static bool alive(const struct emitter *e, node_id a)
 {
     const struct item *i = &e->code->item[e->at];
 
-    return a && (i->a == a || i->b == a || i->c == a || !reg_dead_after(e, a));
+    return a && (i->a == a || i->b == a || i->c == a || i->d == a || !reg_dead_after(e, a));
 }
 
 static void spill(struct emitter *e, unsigned int reg)

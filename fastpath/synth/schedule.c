@@ -105,7 +105,10 @@ static void need_operands(struct code *c)
         const struct node *n = g_node(&c->w->graph, i);
 
         if (c->needed[i]) {
-            need(c, n->a);
+            if (n->op == N_ITE)
+                need_truth(c, n->a);
+            else
+                need(c, n->a);
             need(c, n->b);
             need(c, n->c);
         }
@@ -221,6 +224,20 @@ static void require_narrow(struct code *c, node_id a, uint64_t at)
     mark_emitted(c, a);
 }
 
+static void require_select(struct code *c, node_id a, uint64_t at)
+{
+    const struct node *n = g_node(&c->w->graph, a);
+    struct item i = { .kind = I_SELECT, .at = at, .node = a, .c = n->b, .d = n->c };
+
+    as_comparison(c->w, n->a, &i);
+    require(c, i.a, at);
+    require(c, i.b, at);
+    require(c, i.c, at);
+    require(c, i.d, at);
+    *add(c, I_SELECT, at) = i;
+    mark_emitted(c, a);
+}
+
 /* An item for the node, and before it for what it is made of. */
 static void require(struct code *c, node_id a, uint64_t at)
 {
@@ -245,14 +262,16 @@ static void require(struct code *c, node_id a, uint64_t at)
         require_narrow(c, a, at);
         return;
     }
+    if (n->op == N_ITE) {
+        require_select(c, a, at);
+        return;
+    }
     require(c, n->a, at);
     require(c, n->b, at);
-    require(c, n->c, at);
     i = add(c, I_OP, at);
     i->node = a;
     i->a = n->a;
     i->b = n->b;
-    i->c = n->c;
     mark_emitted(c, a);
 }
 
@@ -559,10 +578,15 @@ static void count_uses(struct code *c)
 
     for (int fill = 0; fill < 2; fill++) {
         for (uint32_t i = 0; i < c->n; i++) {
-            const node_id used[3] = { c->item[i].a, c->item[i].b, c->item[i].c };
+            const struct item *item = &c->item[i];
+            const node_id used[4] = { item->a, item->b, item->c, item->d };
 
-            for (int j = 0; j < 3; j++) {
-                if (!used[j] || (j && used[j] == used[0]) || (j == 2 && used[2] == used[1]))
+            for (int j = 0; j < 4; j++) {
+                bool before = !used[j];
+
+                for (int k = 0; k < j; k++)
+                    before |= used[k] == used[j];
+                if (before)
                     continue;
                 if (fill)
                     c->use[start[used[j]]++] = i;

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "isa.h"
 #include "work.h"
+
+#define COMPARED 4u    /* as the JIT's MAX_COMPARED (jit_guest.c) */
+#define CALL_PRICE 100u
 
 unsigned int synth_split(const void *buffer, size_t bytes, struct synth_capture *capture,
                          unsigned int room, bool *bad)
@@ -114,7 +118,7 @@ static void work_free(struct work *w)
     graph_free(&w->graph);
 }
 
-int synth(const struct synth_input *in, struct synth_output *out)
+static int once(const struct synth_input *in, const struct limits *limits, struct synth_output *out)
 {
     struct work *w = calloc(1, sizeof(*w));
 
@@ -126,6 +130,7 @@ int synth(const struct synth_input *in, struct synth_output *out)
     }
     w->in = in;
     w->out = out;
+    w->limits = *limits;
     take_captures(w);
     if (!w->failed && (!graph_init(&w->graph) || !concrete_init(w)))
         refuse(w, SYNTH_NO_MEMORY, "graph");
@@ -151,6 +156,50 @@ int synth(const struct synth_input *in, struct synth_output *out)
     work_free(w);
     free(w);
     return out->reason == SYNTH_OK ? 0 : -1;
+}
+
+/* About what the program takes: a load behind stores is compared with each of a few, or is a call. */
+static uint32_t price(const struct synth_output *out)
+{
+    const struct fast_insn *insns = (const void *)((const char *)out->program + sizeof(struct fast_header));
+    uint32_t sum = 0, stores = 0;
+    struct isa_insn in;
+
+    for (uint32_t i = 0; i < out->insns; i += in.length) {
+        if (isa_decode(&insns[i], out->insns - i, &in) != FAST_OK)
+            break;
+        sum++;
+        if (in.row->form == FORM_GUEST_LOAD)
+            sum += stores <= COMPARED ? 4 * stores : CALL_PRICE;
+        if (in.row->form == FORM_GUEST_STORE)
+            stores++;
+        if (in.row->form == FORM_EXIT)
+            stores = 0;
+    }
+    return sum;
+}
+
+static bool better(const struct synth_output *a, const struct synth_output *b)
+{
+    if (a->reason != SYNTH_OK || b->reason != SYNTH_OK)
+        return a->reason == SYNTH_OK;
+    return a->paths != b->paths ? a->paths > b->paths : price(a) < price(b);
+}
+
+int synth(const struct synth_input *in, struct synth_output *out)
+{
+    static const struct limits few = { 12, 24, 24, 48, 24 },
+                               many = { MAX_DISTANCES, MAX_BETWEEN, MAX_DISTANCES, MAX_APART, MAX_APART };
+    struct synth_output other;
+    int rc = once(in, &few, out), rc_other = once(in, &many, &other);
+
+    if (!better(&other, out)) {
+        synth_free(&other);
+        return rc;
+    }
+    synth_free(out);
+    *out = other;
+    return rc_other;
 }
 
 void synth_free(struct synth_output *out)

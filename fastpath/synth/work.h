@@ -95,8 +95,22 @@ struct concrete {
     uint32_t upto;
 };
 
+/*
+ * How far guards on the distance of places may go.  One lets a value be used again, a store vanish or wait
+ * for the end of the path, and costs instructions itself: which limits are best shows in the program.
+ */
+struct limits {
+    unsigned int reuse, between; /* distances, stores that a value may be taken across */
+    unsigned int dead, dead_guards; /* distances, guards that a store may vanish for */
+    unsigned int wait;           /* guards that a store may wait for */
+};
+#define MAX_BETWEEN 96
+#define MAX_DISTANCES 64
+#define MAX_APART 400
+
 struct work {
     const struct synth_input *in;
+    struct limits limits;
     struct synth_output *out;
     struct graph graph;
     unsigned int nr; /* captures in use */

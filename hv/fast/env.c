@@ -217,24 +217,6 @@ static void *known_target(const struct fast_run *run, const struct fast_world *w
     return known ? (void *)(address + p->distance) : NULL;
 }
 
-/* fast_prove() and fast_commit() at once, for a run that has staged stores alone. */
-bool fast_take_stores(struct fast_run *run, struct fast_world *w)
-{
-    uint32_t n = run->nr_staged;
-
-    for (uint32_t i = 0; i < n; i++) {
-        w->proved[i] = known_target(run, w, i);
-        if (!w->proved[i])
-            w->proved[i] = find_target(run, w, i);
-        if (unlikely(!w->proved[i])) {
-            run->stop = FAST_STOP_STORE;
-            return false;
-        }
-    }
-    for (uint32_t i = 0; i < n; i++)
-        put(w->proved[i], run->staged[i].size, run->staged[i].value);
-    return true;
-}
 
 static void env_store(void *world, uint64_t address, unsigned int size, uint64_t value)
 {
@@ -295,6 +277,41 @@ static void env_update_pt(void *world, uint64_t ptr, uint64_t new)
     mm_stage_commit(&w->pt[w->nr_pt_done++]);
 }
 
+/* fast_prove() and fast_commit() at once, by what is remembered of pages. */
+bool fast_take(struct fast_run *run, struct fast_world *w)
+{
+    uint32_t n = run->nr_staged;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct fast_staged *s = &run->staged[i];
+
+        if (unlikely(!s->size)) {
+            if (!env_may_update_pt(w, s->address, s->old, s->value)) {
+                run->stop = FAST_STOP_PT;
+                return false;
+            }
+            continue;
+        }
+        w->proved[i] = known_target(run, s->address, s->size);
+        if (!w->proved[i])
+            w->proved[i] = find_target(run, w, s->address, s->size);
+        if (unlikely(!w->proved[i])) {
+            run->stop = FAST_STOP_STORE;
+            return false;
+        }
+    }
+    /* ---- point of no return ---- */
+    for (uint32_t i = 0; i < n; i++) {
+        const struct fast_staged *s = &run->staged[i];
+
+        if (s->size)
+            put(w->proved[i], s->size, s->value);
+        else
+            env_update_pt(w, s->address, s->value);
+    }
+    return true;
+}
+
 void fast_pt_end(struct fast_world *w)
 {
     for (uint32_t i = w->nr_pt_done; i < w->nr_pt; i++)
@@ -307,13 +324,12 @@ void fast_pt_end(struct fast_world *w)
 
 static bool env_m2p(void *world, uint64_t mfn, uint64_t *gpfn)
 {
+    bool there = mfn < max_mfn;
+
     (void)world;
     /* Without a branch that the processor could run past. */
-    mfn &= mfn < max_mfn ? ~0UL : 0;
-    if (!mfn)
-        return false;
-    *gpfn = get_gpfn(MFN(mfn));
-    return true;
+    *gpfn = get_gpfn(MFN(mfn & (there ? ~0UL : 0)));
+    return there;
 }
 
 static uint64_t env_tsc(void *world)

@@ -111,11 +111,11 @@ struct fast_cpu {
 };
 
 extern const struct fast_env fast_env;
-/* Of a system call's run, which stages no page-table update: proves and takes its stores, or none. */
-bool fast_take_stores(struct fast_run *run, struct fast_world *w);
+/* Proves what the run has staged, and takes all or none of it.  fast_pt_end() is to follow. */
+bool fast_take(struct fast_run *run, struct fast_world *w);
+/* Behind fast_take(), or fast_prove() and perhaps fast_commit(): gives up updates that were not taken. */
 /* run->page[place] knows no page. */
 void fast_forget_page(struct fast_run *run, unsigned int place);
-/* Behind fast_prove(), and fast_commit() if that came: gives up updates that were not taken. */
 void fast_pt_end(struct fast_world *w);
 struct fast_cpu *fast_this_cpu(void);
 
@@ -201,8 +201,6 @@ enum radon_fast_pass fast_pass_of(const struct fast_run *run);
  */
 enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w);
 
-/* The state of regs as a context; user: the entry came from user mode. */
-void fast_fill_ctx(struct fast_ctx *ctx, const struct cpu_user_regs *regs, struct vcpu *v);
 uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *v, bool exception);
 
 /* ------------------------------------------------------------------ lean.c */

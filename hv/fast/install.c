@@ -98,7 +98,7 @@ static int make_code(struct fast_handler *h)
     h->code_bytes = fast_jit_size_lean(&h->program, space, (uint64_t)h, h->first_page);
     h->lean = h->code_bytes != 0;
     if (!h->lean)
-        h->code_bytes = fast_jit_size_guest(&h->program, space);
+        h->code_bytes = fast_jit_size_guest(&h->program, space, h->first_page);
     spin_lock(&installing);
     h->code_at = h->code_bytes ? code_alloc(h, h->code_bytes) : 0;
     if (h->code_at) {

@@ -74,6 +74,8 @@ static bool make_work(unsigned int cpu)
         for (unsigned int place = 0; place < FAST_PAGES; place++)
             fast_forget_page(&w->run, place);
         mm_add_gone_word(&w->run.gone);
+        w->run.m2p = (const uint64_t *)RO_M2P_BASE;
+        w->run.nr_m2p = max_mfn;
         w->run.kernel_gs = FAST_NO_ADDRESS; /* until the CPU itself knows better: passes */
         __atomic_store_n(&work[cpu], w, __ATOMIC_RELEASE);
     }
@@ -213,7 +215,7 @@ struct lean_end fast_lean_end(struct fast_cpu *w, struct fast_handler *h)
         w->world.v = current();
         w->world.first_page = h->first_page;
         w->run.stop = FAST_STOP_NONE;
-        if (fast_take_stores(&w->run, &w->world))
+        if (fast_take(&w->run, &w->world))
             return (struct lean_end){ w->run.result, true };
     }
     count->hits--;

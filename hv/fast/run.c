@@ -39,10 +39,14 @@ uint32_t fast_refuse_state(const struct cpu_user_regs *regs, const struct vcpu *
            !code_is_64bit(regs->cs);
 }
 
-void fast_fill_ctx(struct fast_ctx *ctx, const struct cpu_user_regs *regs, struct vcpu *v)
-{
-    bool kernel = vcpu_in_kernel(v);
+#define FIELD(name) (1u << FAST_FIELD_##name)
+#define REGISTERS                                                                                  \
+    (FIELD(rax) | FIELD(rbx) | FIELD(rcx) | FIELD(rdx) | FIELD(rsi) | FIELD(rdi) | FIELD(rbp) |    \
+     FIELD(r8) | FIELD(r9) | FIELD(r10) | FIELD(r11) | FIELD(r12) | FIELD(r13) | FIELD(r14) |      \
+     FIELD(r15))
 
+static void fill_registers(struct fast_ctx *ctx, const struct cpu_user_regs *regs)
+{
     ctx->rax = regs->rax;
     ctx->rbx = regs->rbx;
     ctx->rcx = regs->rcx;
@@ -50,7 +54,6 @@ void fast_fill_ctx(struct fast_ctx *ctx, const struct cpu_user_regs *regs, struc
     ctx->rsi = regs->rsi;
     ctx->rdi = regs->rdi;
     ctx->rbp = regs->rbp;
-    ctx->rsp = regs->rsp;
     ctx->r8 = regs->r8;
     ctx->r9 = regs->r9;
     ctx->r10 = regs->r10;
@@ -59,18 +62,36 @@ void fast_fill_ctx(struct fast_ctx *ctx, const struct cpu_user_regs *regs, struc
     ctx->r13 = regs->r13;
     ctx->r14 = regs->r14;
     ctx->r15 = regs->r15;
+}
+
+/* The fields that are wanted, and those that take no time. */
+static void fill_ctx(struct fast_ctx *ctx, const struct cpu_user_regs *regs, struct vcpu *v,
+                     uint32_t wanted)
+{
+    bool kernel = vcpu_in_kernel(v);
+
+    if (wanted & REGISTERS)
+        fill_registers(ctx, regs);
+    ctx->rsp = regs->rsp;
     ctx->rip = regs->rip;
     ctx->rflags = regs->rflags;
     ctx->cs = kernel ? regs->cs & ~3u : regs->cs;
     ctx->ss = regs->ss;
-    ctx->fs_base = rdmsr(MSR_FS_BASE);
-    ctx->gs_base = rdmsr(MSR_GS_BASE);
+    if (wanted & FIELD(fs_base))
+        ctx->fs_base = rdmsr(MSR_FS_BASE);
+    if (kernel || wanted & FIELD(gs_base))
+        ctx->gs_base = rdmsr(MSR_GS_BASE);
     ctx->kernel_gs = kernel ? ctx->gs_base : rdmsr(MSR_SHADOW_GS_BASE);
     ctx->kernel_sp = kernel ? regs->rsp & ~15UL : v->hot->kernel_sp;
 }
 
-static void take_ctx(const struct fast_ctx *ctx, struct cpu_user_regs *regs)
+/* What h may have written. */
+static void take_ctx(const struct fast_handler *h, const struct fast_ctx *ctx,
+                     struct cpu_user_regs *regs)
 {
+    regs->rip = ctx->rip;
+    if (!(h->ctx_written & REGISTERS))
+        return;
     regs->rax = ctx->rax;
     regs->rbx = ctx->rbx;
     regs->rcx = ctx->rcx;
@@ -86,7 +107,6 @@ static void take_ctx(const struct fast_ctx *ctx, struct cpu_user_regs *regs)
     regs->r13 = ctx->r13;
     regs->r14 = ctx->r14;
     regs->r15 = ctx->r15;
-    regs->rip = ctx->rip;
 }
 
 enum radon_fast_pass fast_pass_of(const struct fast_run *run)
@@ -145,7 +165,7 @@ static bool run_program(struct fast_handler *h, struct fast_cpu *w, bool take)
     fast_run_init(&w->run, &w->ctx, &fast_env, &w->world);
     w->world.nr_proved = 0;
     start = rdtsc();
-    r0 = h->lean ? fast_run_lean(h, w, take) : h->code(&w->run);
+    r0 = h->lean ? fast_run_lean(h, w, take) : fast_call(h->code, &w->run, take);
     w->cycles = rdtsc() - start;
     check_budget(h, w);
     /* An instruction pointer that the guest may not have is found before anything is done. */
@@ -159,18 +179,12 @@ enum fast_outcome fast_try(struct fast_handler *h, struct fast_cpu *w)
     return run_program(h, w, false) && fast_prove(&w->run) ? FAST_DONE : FAST_PASS;
 }
 
-static bool take(struct fast_cpu *w)
+/* Page-table updates were looked at, and perhaps done. */
+static void end_updates(struct fast_world *w)
 {
-    bool done = fast_prove(&w->run);
-
-    if (done) {
-        w->world.nr_proved = 0;
-        fast_commit(&w->run);
-        if (w->world.nr_pt && vcpu_in_kernel(w->world.v))
-            write_cr3(w->world.v->hot->kernel_cr3);
-    }
-    fast_pt_end(&w->world);
-    return done;
+    if (w->nr_pt_done && vcpu_in_kernel(w->v))
+        write_cr3(w->v->hot->kernel_cr3);
+    fast_pt_end(w);
 }
 
 /*
@@ -179,18 +193,18 @@ static bool take(struct fast_cpu *w)
  */
 static enum fast_outcome run_active(struct fast_handler *h, struct fast_cpu *w)
 {
-    uint64_t start;
-    bool done;
-
     /* As assembly runs it, so that it takes as long; but one that is about to overrun may have to pass. */
-    if (!run_program(h, w, !h->overruns))
-        return FAST_PASS;
-    if (!w->run.nr_staged)
-        return FAST_DONE;
-    w->world.first_page = h->first_page;
-    start = rdtsc();
-    done = h->lean ? fast_take_stores(&w->run, &w->world) : take(w);
-    w->cycles += rdtsc() - start;
+    bool done = run_program(h, w, !h->overruns);
+
+    if (done && w->run.nr_staged) {
+        uint64_t start = rdtsc();
+
+        w->world.first_page = h->first_page;
+        done = fast_take(&w->run, &w->world);
+        w->cycles += rdtsc() - start;
+    }
+    if (w->world.tables_locked)
+        end_updates(&w->world);
     return done ? FAST_DONE : FAST_PASS;
 }
 
@@ -245,12 +259,10 @@ static void count_hit(struct fast_handler *h, const struct fast_cpu *w, bool tim
 }
 
 /* The guest kernel's tables are loaded, the context is filled. */
-static bool run(struct fast_handler *h, struct fast_cpu *w, bool user, uint64_t start)
+static bool run(struct fast_handler *h, struct fast_cpu *w, struct due due, uint64_t start)
 {
-    struct due due = count_run(h, &h->counts[this_cpu()->id]);
-
     if (due.compared) {
-        if (user) /* how the guest kernel's own entries end is not seen */
+        if (!vcpu_in_kernel(w->world.v)) /* how the guest kernel's own entries end is not seen */
             shadow_run(h, w);
         return false;
     }
@@ -269,6 +281,7 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
     struct fast_cpu *w = fast_this_cpu();
     bool user = !vcpu_in_kernel(v), done;
     uint64_t start = rdtsc();
+    struct due due;
 
     if (!w)
         return false;
@@ -279,7 +292,9 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
         fast_count_pass(h, RADON_FAST_PASS_STATE);
         return false;
     }
-    fast_fill_ctx(&w->ctx, regs, v);
+    due = count_run(h, &h->counts[this_cpu()->id]);
+    /* A comparison is of all registers, and lean code is called with them. */
+    fill_ctx(&w->ctx, regs, v, due.compared || h->lean ? ~0u : h->ctx_read | h->ctx_written);
     w->ctx.kind = h->info.attach_kind;
     w->ctx.number = h->info.attach_number;
     w->ctx.error_code = error_code;
@@ -287,11 +302,11 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
     w->world.v = v;
     if (user)
         write_cr3(v->hot->kernel_cr3);
-    done = run(h, w, user, start);
+    done = run(h, w, due, start);
     if (user)
         write_cr3(v->hot->user_cr3);
     if (done)
-        take_ctx(&w->ctx, regs);
+        take_ctx(h, &w->ctx, regs);
     return done;
 }
 

@@ -124,5 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     run(&program, &verdict, &wild, (unsigned int)(size % 10));
     run(&program, &verdict, &real, 0);
+    real.takes = !real.takes;
+    run(&program, &verdict, &real, 0);
     return 0;
 }

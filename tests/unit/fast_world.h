@@ -32,6 +32,7 @@ struct world {
     bool misaligned; /* the stack, in some call of a helper */
     bool wild;       /* any address is somewhere in memory, one in sixteen fails */
     bool real;       /* memory is at WORLD_REAL for the machine code, too, which has guest memory inlined */
+    bool takes;      /* real: pages are known, and the code may do what it staged itself */
     bool elsewhere;  /* real: a load went to memory of this process, and says nothing */
 };
 
@@ -43,6 +44,7 @@ struct world_result {
     struct fast_ctx ctx;
     struct fast_run run;
     struct world world;
+    bool took; /* the code did what it staged */
 };
 
 /* Runs the program in a copy of the world; stages, then finishes. */

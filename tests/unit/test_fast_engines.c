@@ -206,7 +206,7 @@ static void guest_programs(void **state)
     static struct fast_insn insns[FAST_MAX_INSNS];
     unsigned long programs = setting("RADON_FAST_PROGRAMS", 100000) / 5;
     unsigned long seed = setting("RADON_FAST_SEED", 1);
-    unsigned long done = 0, stopped = 0, unknown = 0;
+    unsigned long done = 0, stopped = 0, unknown = 0, took = 0;
 
     (void)state;
     for (unsigned int i = 0; i < WORLD_BYTES; i++)
@@ -218,14 +218,81 @@ static void guest_programs(void **state)
         struct fast_program program;
 
         random_guest_program(&d, WORLD_REAL, insns, &program);
+        world.takes = true;
         both(&program, 0);
+        took += by_jit.took;
+        world.takes = false;
+        both(&program, 0);
+        assert_false(by_jit.took);
         unknown += by_interpreter.world.elsewhere;
         done += by_jit.outcome == FAST_DONE;
         stopped += by_jit.run.stop != FAST_STOP_NONE;
     }
     world.real = false;
-    print_message("%lu programs: %lu done, %lu stopped by a helper\n", programs, done, stopped);
+    print_message("%lu programs: %lu done, %lu took what they staged, %lu stopped by a helper\n", programs,
+                  done, took, stopped);
     assert_true(done > programs / 20 && stopped > programs / 20 && unknown < programs / 20);
+}
+
+/*
+ * The end of such code takes what it staged: stores to known pages, and a page-table update behind them.
+ * If not all of it can be taken nothing is, and C has the list, or the run passes.
+ */
+static void ends_take(void **state)
+{
+    static const char program_text[] = "lddw r6, 0x300000000000\n"
+                                       "ldxdw r7, [r1+184]\n"
+                                       "mov r8, r6\nadd r8, %u\n"
+                                       "kstxdw [r6+8], r7\nkstxb [r6+3], r7\n"
+                                       "jeq r7, %d, +2\n" /* never: another number of stores */
+                                       "kstxw [r8+0], r7\n"
+                                       "ja +2\n"
+                                       "mov r0, %u\nexit\n"
+                                       "kstxh [r6+2046], r7\n"
+                                       "mov r1, %u\nlddw r2, 0\nmov r3, 77\ncall pt_update\n"
+                                       "mov r0, 1\nexit\n";
+    static const struct {
+        unsigned int away, other, ptr;
+        bool took;
+        enum fast_outcome outcome;
+    } cases[] = {
+        { 4096, 1, WORLD_PTE_BASE + 24, true, FAST_DONE },
+        { 2044, 0, WORLD_PTE_BASE + 8 * (WORLD_PTES - 1), true, FAST_DONE },
+        { 3 * 4096, 1, WORLD_PTE_BASE + 24, false, FAST_DONE },  /* a page that is not known */
+        { 4097, 1, WORLD_PTE_BASE + 24, false, FAST_DONE },      /* not aligned */
+        { 4096, 1, WORLD_PTE_BASE + 4, false, FAST_PASS },       /* no entry */
+        { 2 * 4096, 1, WORLD_PTE_BASE + 24, false, FAST_PASS },  /* a page that is read-only */
+        { 1 << 20, 1, WORLD_PTE_BASE + 24, false, FAST_PASS },   /* none */
+    };
+
+    (void)state;
+    for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fast_insn insns[64];
+        struct fast_program program = { .insns = insns };
+        char text[1024], error[256];
+        int n;
+
+        memset(&world, 0, sizeof(world));
+        world.real = world.takes = true;
+        world.readonly[2] = 1;
+        snprintf(text, sizeof(text), program_text, cases[i].away, 7 + (int)i, cases[i].other,
+                 cases[i].ptr);
+        n = fast_assemble(text, insns, 64, error, sizeof(error));
+        if (n <= 0)
+            fail_msg("%s", error);
+        random_head(&program.head, FAST_ATTACH_EXCEPTION);
+        program.head.insns = (uint32_t)n;
+        both(&program, 0);
+        assert_int_equal(by_jit.outcome, cases[i].outcome);
+        assert_int_equal(by_jit.took, cases[i].took);
+        assert_int_equal(by_jit.world.pte[(cases[i].ptr - WORLD_PTE_BASE) / 8],
+                         cases[i].outcome == FAST_DONE ? 77 : 0);
+        world.takes = false;
+        both(&program, 0);
+        assert_int_equal(by_jit.outcome, cases[i].outcome);
+        assert_false(by_jit.took);
+    }
+    world.real = false;
 }
 
 /* A stopped run changes nothing, whatever an engine says that it returned. */
@@ -307,6 +374,7 @@ int main(void)
         cmocka_unit_test(every_opcode),
         cmocka_unit_test(random_programs),
         cmocka_unit_test(guest_programs),
+        cmocka_unit_test(ends_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -321,7 +321,7 @@ struct result {
 
 #define FIRST_PAGE 61u /* so that places go round */
 
-enum engine { INTERPRETER, PLAIN, LEAN, LEAN_TAKES };
+enum engine { INTERPRETER, PLAIN, TAKES, LEAN, LEAN_TAKES };
 
 /* Where the stores of `as` went, if anywhere, one in 16 not. */
 static void known_pages(struct fast_run *run, const struct fast_run *as)
@@ -363,8 +363,8 @@ static void run(const struct fast_program *program, const uint8_t *memory, enum 
     start(out, memory);
     if (engine == INTERPRETER)
         out->r0 = fast_interpret(program, &out->run, FAST_MAX_INSNS);
-    else if (engine == PLAIN)
-        out->r0 = ((fast_code)(uintptr_t)code)(&out->run);
+    else if (engine == PLAIN || engine == TAKES)
+        out->r0 = fast_call((fast_code)(uintptr_t)code, &out->run, engine == TAKES);
     else
         out->r0 = fast_call_lean((fast_code)(uintptr_t)code, &out->run, engine == LEAN_TAKES);
     out->outcome = fast_finish(&out->run, out->r0);
@@ -399,7 +399,7 @@ static void assert_same(const struct result *a, const struct result *b)
 static bool emit(const struct fast_program *program, bool lean)
 {
     uint32_t size = lean ? fast_jit_size_lean(program, &space, 0x123456789a, FIRST_PAGE)
-                         : fast_jit_size_guest(program, &space);
+                         : fast_jit_size_guest(program, &space, FIRST_PAGE);
 
     assert_true((size || lean) && size <= CODE_BYTES);
     if (!size)
@@ -418,7 +418,7 @@ static void random_programs(void **state)
     static uint8_t memory[ARENA_BYTES];
     struct fast_verdict verdict;
     struct fast_program program;
-    unsigned int done = 0, stopped = 0, lean = 0, taken = 0;
+    unsigned int done = 0, stopped = 0, lean = 0, taken = 0, taken_lean = 0;
 
     (void)state;
     catch_faults();
@@ -434,6 +434,10 @@ static void random_programs(void **state)
         run(&program, memory, PLAIN, &by_jit);
         assert_same(&by_interpreter, &by_jit);
         assert_true(asked <= 2 * BODY);
+        run(&program, memory, TAKES, &by_jit);
+        assert_same_effects(&by_interpreter, &by_jit);
+        taken += by_jit.outcome == FAST_DONE && by_interpreter.run.nr_staged &&
+                 !by_jit.run.nr_staged;
         done += by_jit.outcome == FAST_DONE;
         stopped += by_jit.run.stop == FAST_STOP_LOAD;
         if (!emit(&program, true))
@@ -446,8 +450,8 @@ static void random_programs(void **state)
             assert_same(&by_interpreter, &by_jit);
         run(&program, memory, LEAN_TAKES, &by_jit);
         assert_same_effects(&by_interpreter, &by_jit);
-        taken += by_jit.outcome == FAST_DONE && by_interpreter.run.nr_staged &&
-                 !by_jit.run.nr_staged;
+        taken_lean += by_jit.outcome == FAST_DONE && by_interpreter.run.nr_staged &&
+                      !by_jit.run.nr_staged;
     }
     /* Each of them happens often. */
     assert_true(done > PROGRAMS / 20);
@@ -455,6 +459,7 @@ static void random_programs(void **state)
     assert_true(faults > PROGRAMS / 20);
     assert_true(lean > PROGRAMS / 4);
     assert_true(taken > PROGRAMS / 40);
+    assert_true(taken_lean > PROGRAMS / 40);
 }
 
 /* A handler without frame, and the hypervisor's range: the address is replaced, not looked at. */
