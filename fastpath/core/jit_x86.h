@@ -55,7 +55,8 @@ uint32_t fast_jit_size(const struct fast_program *program, struct jit_space *spa
  * kernel's tables loaded): loads, staging of stores and the time stamp are inlined; run->env is
  * asked for the loads behind a staged store alone, which must see it.  An address of the
  * hypervisor's (FAST_GUARD) becomes FAST_NO_ADDRESS, without a branch that could be run past.  Who
- * catches a fault in the code continues at space->fault with all registers as they are.
+ * catches a fault in the code continues at space->fault with all registers as they are.  Of the places in
+ * run->page the code's stores have those from first_page on (FAST_PAGE()).
  */
 uint32_t fast_jit_size_guest(const struct fast_program *program, struct jit_space *space,
                              uint32_t first_page);
