@@ -29,9 +29,10 @@ struct candidate {
     struct fast_point point;
     enum stage stage;
     /* Of the hot sites, in samples: as read last time, and with a share of the time before. */
-    struct seen { uint64_t samples, cost, looks, time; } seen, tick; /* tick: of the answer that is read */
+    struct seen { uint64_t samples, cost, shorts, looks, time; } seen, tick; /* tick: of the answer that is read */
     double samples, cost;   /* faded sums over the last ticks, of what saw more */
     double timed, timed_cost; /* of entries that were timed alone */
+    double timed_short;     /* of those, such that can be recorded whole */
     double share_ppm;       /* of a CPU's time */
     double entry_cycles;    /* of one entry until user mode goes on, by the guest kernel, as seen last */
 
@@ -111,6 +112,10 @@ void prof_end(struct prof *p, bool remove);
 /* rank.c: reads the hot sites; candidates and their shares. */
 bool rank_update(struct prof *p);
 bool rank_is_hot(const struct prof *p, const struct candidate *c);
+/* Hardly an entry is short enough to be recorded, at one instruction a cycle. */
+bool rank_is_long(const struct candidate *c);
+/* About how long it is from one entry to the next, while it is as hot as now. */
+double rank_interval_ns(const struct prof *p, const struct candidate *c);
 /* The costliest one that may be captured now, or NULL. */
 struct candidate *rank_best(struct prof *p);
 /* The candidate of a point, made if need be; NULL: out of memory.  Pointers to others are void. */

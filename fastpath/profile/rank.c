@@ -132,6 +132,31 @@ bool rank_is_hot(const struct prof *p, const struct candidate *c)
     return c->share_ppm >= p->policy.min_share_ppm && c->samples >= p->policy.min_samples;
 }
 
+#define FEW_TIMED 3.0 /* say little */
+#define LONG_SHARE 0.9
+
+bool rank_is_long(const struct candidate *c)
+{
+    return c->timed >= FEW_TIMED && c->timed_short < (1 - LONG_SHARE) * c->timed;
+}
+
+double rank_interval_ns(const struct prof *p, const struct candidate *c)
+{
+    double share = c->share_ppm / 1e6;
+
+    return share > 0 && p->tsc_hz ? c->entry_cycles / share * 1e9 / (double)p->tsc_hz : 0;
+}
+
+/* Entries that took fewer cycles than an occurrence may have instructions; by bins. */
+static uint64_t shorts_of(const struct prof *p, const struct radon_site *s)
+{
+    uint64_t n = 0;
+
+    for (unsigned int bin = 0; bin < RADON_SITE_BINS && 16ull << bin < p->policy.max_steps; bin++)
+        n += s->bounced_cost[bin];
+    return n;
+}
+
 static void fade(struct prof *p, struct candidate *c, uint32_t period)
 {
     double samples = (double)grown(c->tick.samples, c->seen.samples);
@@ -139,6 +164,7 @@ static void fade(struct prof *p, struct candidate *c, uint32_t period)
     double looks = (double)grown(c->tick.looks, c->seen.looks);
     double time = (double)grown(c->tick.time, c->seen.time);
 
+    c->timed_short = c->timed_short * FADE + (double)grown(c->tick.shorts, c->seen.shorts);
     c->timed = c->timed * FADE + samples;
     c->timed_cost = c->timed_cost * FADE + cost;
     c->samples = c->samples * FADE + (looks > samples ? looks : samples);
@@ -210,6 +236,7 @@ bool rank_update(struct prof *p)
         if (c) {
             c->tick.samples += rows[i].bounced;
             c->tick.cost += rows[i].bounced_total;
+            c->tick.shorts += shorts_of(p, &rows[i]);
             c->tick.looks += rows[i].bounced_looks;
             c->tick.time += rows[i].bounced_time;
         }

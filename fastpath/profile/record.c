@@ -14,7 +14,12 @@
  */
 static const uint32_t skips[PROF_ROUNDS] = { 0, 6, 30, 100, 300 };
 
-#define NONE_CAME_MS 250u
+/* How long to wait for the first: of what is hot, many come meanwhile. */
+#define NONE_CAME_MS 60u
+#define INTERVALS 20.0
+
+/* Occurrences that do not come to their end.  Each costs up to a tick of the guest's timer in single steps. */
+#define FAILURES 8u
 
 void record_forget(struct candidate *c)
 {
@@ -49,8 +54,17 @@ void record_begin(struct prof *p, struct candidate *c)
         .occurrences = limit_of(p),
         .max_steps = p->policy.max_steps,
         .skip = skip_of(c),
+        .failures = FAILURES,
     };
-    int rc = hv_capture_start(p->backend, &start);
+    int rc;
+
+    if (!c->second_look && rank_is_long(c)) {
+        prof_decide(p, DECIDED_refuse, c, WHY_LONG, "%.0f cycles an entry, where %u instructions can be recorded",
+                    c->entry_cycles, p->policy.max_steps);
+        prof_rest(p, c, 3);
+        return;
+    }
+    rc = hv_capture_start(p->backend, &start);
 
     if (rc == -EBUSY) /* somebody else captures: wait for the next tick */
         return;
@@ -139,15 +153,16 @@ static void finish(struct prof *p, struct candidate *c)
     make_handler(p, c);
 }
 
-/* How long to wait: an address of one program that does not come soon is that program's no longer. */
+/* How long to wait: what does not come soon was another program's, or the program does other things now. */
 static uint64_t limit_ns(const struct prof *p, const struct candidate *c,
                          const struct radon_capture_read *state)
 {
-    unsigned int ms = p->policy.capture_ms;
+    double limit = p->policy.capture_ms * 1e6, soon = NONE_CAME_MS * 1e6;
 
-    if (!state->total && c->point.kind == FAST_ATTACH_EXCEPTION && ms > NONE_CAME_MS)
-        ms = NONE_CAME_MS;
-    return (uint64_t)ms * 1000000;
+    if (state->total)
+        return (uint64_t)limit;
+    soon += INTERVALS * (skip_of(c) + 1) * rank_interval_ns(p, c);
+    return (uint64_t)(soon < limit ? soon : limit);
 }
 
 void record_progress(struct prof *p)

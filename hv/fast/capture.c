@@ -68,18 +68,24 @@ static void capture_free(struct capture *c)
 
 void capture_refresh(struct vcpu *v)
 {
-    const struct capture *c = v->domain->fast ? v->domain->fast->capture : NULL;
-
     hot_set_instrumented(v->hot, HOT_STEP,
-                         (c && c->running) ||
-                             (v->fast && (v->fast->stepping || v->fast->shadow_busy)));
+                         v->fast && (v->fast->stepping || v->fast->shadow_busy));
 }
 
-static void refresh_all(struct domain *d)
+/* What is waited for goes to C now, or no longer.  fd->lock is held. */
+static void waits_changed(struct fast_domain *fd, const struct capture *c)
 {
-    for (uint32_t i = 0; i < d->nr_vcpus; i++)
-        if (d->vcpu[i])
-            capture_refresh(d->vcpu[i]);
+    if (c->want.kind == FAST_ATTACH_SYSCALL && fd->syscalls[c->want.number])
+        fast_lean_update(fd->syscalls[c->want.number]);
+    fast_refresh_all(fd);
+}
+
+static void stop_waiting(struct fast_domain *fd, struct capture *c)
+{
+    spin_lock(&fd->lock);
+    c->running = false;
+    waits_changed(fd, c);
+    spin_unlock(&fd->lock);
 }
 
 void capture_finish(struct capture *c, enum radon_capture_end end, bool keep)
@@ -93,14 +99,10 @@ void capture_finish(struct capture *c, enum radon_capture_end end, bool keep)
         WRITE_ONCE(c->bytes, c->at);
     if (end == RADON_CAPTURE_DONE)
         c->done++;
-    if (c->done >= c->want.occurrences || c->attempts >= 8 * c->want.occurrences + 16)
-        c->running = false;
     c->to_skip = c->want.skip;
+    if (c->running && (c->done >= c->want.occurrences || c->attempts - c->done >= c->want.failures))
+        stop_waiting(v->domain->fast, c);
     WRITE_ONCE(c->on, NULL);
-    if (c->running)
-        capture_refresh(v);
-    else
-        refresh_all(v->domain);
 }
 
 /* ------------------------------------------------------------------ commands */
@@ -130,6 +132,8 @@ static struct capture *capture_new(const struct radon_capture_start *op, const s
     }
     c->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
     c->want = *op;
+    if (!op->failures)
+        c->want.failures = 7 * op->occurrences + 16;
     c->to_skip = op->skip;
     if ((op->flags & RADON_CAPTURE_OTHERS) && d == current()->domain)
         c->asker = current()->hot->kernel_sp;
@@ -164,7 +168,7 @@ int capture_op_start(struct radon_capture_start *op)
     fd->capture = c;
     op->id = c->id;
     trace_capture_start(c->id, d->id, op->kind, op->number, op->address);
-    refresh_all(d);
+    waits_changed(fd, c);
     spin_unlock(&fd->lock);
     fast_sync(); /* who still looks at the old one */
     if (old)
@@ -190,8 +194,7 @@ int capture_op_stop(struct radon_capture_stop *op)
 
     if (!c)
         return -XEN_ENOENT;
-    c->running = false; /* who is stepping sees it at its next step */
-    refresh_all(d);
+    stop_waiting(d->fast, c); /* who is stepping sees it at its next step */
     return 0;
 }
 

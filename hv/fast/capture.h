@@ -29,7 +29,15 @@ struct capture {
 bool capture_append(struct capture *c, const void *from, uint64_t n);
 /* The occurrence under way is over; keep: also what an incomplete one has. */
 void capture_finish(struct capture *c, enum radon_capture_end end, bool keep);
-/* Whether every entry of v must come to C: its HOT_STEP. */
+/* Whether every entry of v must come to C, while it steps or is compared: its HOT_STEP. */
 void capture_refresh(struct vcpu *v);
+
+/* What a capture waits for, if it is of that kind: it must come to C, as with a handler; NULL: nothing. */
+static inline const struct radon_capture_start *capture_waits(const struct fast_domain *fd, uint32_t kind)
+{
+    const struct capture *c = READ_ONCE(fd->capture);
+
+    return c && c->running && c->want.kind == kind ? &c->want : NULL;
+}
 
 #endif

@@ -217,7 +217,6 @@ static void *known_target(const struct fast_run *run, const struct fast_world *w
     return known ? (void *)(address + p->distance) : NULL;
 }
 
-
 static void env_store(void *world, uint64_t address, unsigned int size, uint64_t value)
 {
     struct fast_world *w = world;
@@ -292,9 +291,9 @@ bool fast_take(struct fast_run *run, struct fast_world *w)
             }
             continue;
         }
-        w->proved[i] = known_target(run, s->address, s->size);
+        w->proved[i] = known_target(run, w, i);
         if (!w->proved[i])
-            w->proved[i] = find_target(run, w, s->address, s->size);
+            w->proved[i] = find_target(run, w, i);
         if (unlikely(!w->proved[i])) {
             run->stop = FAST_STOP_STORE;
             return false;

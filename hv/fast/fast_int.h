@@ -118,6 +118,8 @@ bool fast_take(struct fast_run *run, struct fast_world *w);
 void fast_forget_page(struct fast_run *run, unsigned int place);
 void fast_pt_end(struct fast_world *w);
 struct fast_cpu *fast_this_cpu(void);
+/* The flags and maps of all vCPUs, after a change of what is attached or waited for; the lock is held. */
+void fast_refresh_all(struct fast_domain *fd);
 
 /* Of a vCPU: a comparison under way (shadow.c), a capture (capture.c). */
 struct fast_vcpu {

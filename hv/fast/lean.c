@@ -6,7 +6,7 @@
 #include "hv/asm.h"
 #include "hv/x86.h"
 
-#include "fast_int.h"
+#include "capture.h"
 
 static struct fast_cpu *work[NR_CPUS];
 static spinlock_t lock;
@@ -182,11 +182,19 @@ static bool is_published(const struct fast_handler *h)
                                                       : h->fd->hypercalls[nr] == h;
 }
 
+/* A capture wants to see its entries. */
+static bool is_waited_for(const struct fast_handler *h)
+{
+    const struct radon_capture_start *waits = capture_waits(h->fd, h->info.attach_kind);
+
+    return waits && waits->number == h->info.attach_number;
+}
+
 void fast_lean_update(struct fast_handler *h)
 {
     if (h->info.attach_kind == FAST_ATTACH_EXCEPTION || !is_published(h))
         return;
-    if (!h->lean || h->state != RADON_FAST_ACTIVE) {
+    if (!h->lean || h->state != RADON_FAST_ACTIVE || is_waited_for(h)) {
         fast_lean_forget(h);
         return;
     }

@@ -8,7 +8,7 @@
 #include "hv/trace.h"
 #include "hv/x86.h"
 
-#include "fast_int.h"
+#include "capture.h"
 
 bool fast_allowed;
 
@@ -89,13 +89,14 @@ struct fast_domain *fast_domain_get(struct domain *d)
 
 /* ------------------------------------------------------------------ flags */
 
-static void refresh_map(struct vcpu_hot *h, const struct fast_domain *fd)
+static void refresh_map(struct vcpu_hot *h, const struct fast_domain *fd,
+                        const struct radon_capture_start *waits)
 {
     for (uint32_t i = 0; i <= FAST_MAX_SYSCALL; i += 8) {
         uint8_t bits = 0;
 
         for (uint32_t b = 0; b < 8; b++)
-            bits |= fd->syscalls[i + b] ? 1u << b : 0;
+            bits |= fd->syscalls[i + b] || (waits && waits->number == i + b) ? 1u << b : 0;
         WRITE_ONCE(h->fast_map[i / 8], bits);
     }
 }
@@ -103,19 +104,20 @@ static void refresh_map(struct vcpu_hot *h, const struct fast_domain *fd)
 void fast_refresh(struct vcpu *v)
 {
     const struct fast_domain *fd = v->domain->fast;
+    const struct radon_capture_start *waits = fd ? capture_waits(fd, FAST_ATTACH_SYSCALL) : NULL;
 
     if (!fd)
         return;
-    refresh_map(v->hot, fd);
+    refresh_map(v->hot, fd, waits);
     fast_find_work(v);
-    hot_set_instrumented(v->hot, HOT_FAST, fd->nr_syscalls);
-    hot_set_instrumented(v->hot, HOT_FAST_TRAP, fd->nr_traps);
+    hot_set_instrumented(v->hot, HOT_FAST, fd->nr_syscalls || waits);
+    hot_set_instrumented(v->hot, HOT_FAST_TRAP, fd->nr_traps || capture_waits(fd, FAST_ATTACH_EXCEPTION));
     WRITE_ONCE(v->hot->hypercalls, fd->nr_hypercalls ? fd->table : hypercall_table);
     if (v->hot->cpu->curr == v)
         desc_set_syscall(v->hot->cpu, v->hot);
 }
 
-static void refresh_all(struct fast_domain *fd)
+void fast_refresh_all(struct fast_domain *fd)
 {
     for (uint32_t i = 0; i < fd->domain->nr_vcpus; i++)
         if (fd->domain->vcpu[i])
@@ -195,7 +197,7 @@ static void count_published(struct fast_domain *fd)
         fd->nr_hypercalls += h->info.attach_kind == FAST_ATTACH_HYPERCALL;
         fd->nr_traps += h->info.attach_kind == FAST_ATTACH_EXCEPTION;
     }
-    refresh_all(fd);
+    fast_refresh_all(fd);
 }
 
 void fast_publish(struct fast_handler *h)

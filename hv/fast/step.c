@@ -158,6 +158,7 @@ void step_begin(struct cpu_user_regs *regs)
 
     v->fast->stepping = c;
     v->fast->step_void = RADON_CAPTURE_RUNNING;
+    capture_refresh(v);
     if (!vcpu_in_kernel(v)) /* the entry was dealt with in the hypervisor */
         finish(v, regs, RADON_CAPTURE_EVENT);
     else if (!capture_append(c, &c->head, sizeof(c->head)))

@@ -212,7 +212,7 @@ void do_slow_syscall(struct cpu_user_regs *regs)
         return;
     }
     sites_enter(RADON_SITE_SYSCALL, (uint32_t)regs->rax, regs->rip);
-    record = fast_stepping() && regs->rax <= FAST_MAX_SYSCALL &&
+    record = fast_has_handlers(v) && regs->rax <= FAST_MAX_SYSCALL &&
              step_wanted(regs, FAST_ATTACH_SYSCALL, (uint32_t)regs->rax, 0, 0, 0);
     if (!record && (v->hot->flags & HOT_FAST) && fast_syscall(regs))
         return;

@@ -131,8 +131,9 @@ static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
             return; /* a capture's, not the guest's entry: without a label it is not counted */
         step_end(regs, vector == X86_GP || vector == X86_UD ? RADON_CAPTURE_UNSEEN
                                                             : RADON_CAPTURE_TRAP);
-        record = step_wanted(regs, FAST_ATTACH_EXCEPTION, vector, regs->rip, regs->error_code, cr2);
     }
+    if (unlikely(flags & HOT_FAST_TRAP))
+        record = step_wanted(regs, FAST_ATTACH_EXCEPTION, vector, regs->rip, regs->error_code, cr2);
     if (unlikely(flags & HOT_FAST_TRAP) && !record) {
         label_by_vector(regs, vector);
         if (fast_exception(regs, vector, regs->error_code, cr2))

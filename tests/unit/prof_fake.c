@@ -220,6 +220,7 @@ void fake_begin(struct fake *f)
 void fake_entries(struct fake *f, uint32_t number, uint64_t samples, uint64_t cycles)
 {
     struct radon_site *s = f->site;
+    unsigned int bin = 0;
 
     while (s < f->site + f->sites && (s->kind != RADON_SITE_SYSCALL || s->number != number))
         s++;
@@ -231,4 +232,7 @@ void fake_entries(struct fake *f, uint32_t number, uint64_t samples, uint64_t cy
     s->count += samples;
     s->bounced += samples;
     s->bounced_total += samples * cycles;
+    while (32ull << bin <= cycles)
+        bin++;
+    s->bounced_cost[bin] += (uint32_t)samples;
 }

@@ -133,8 +133,8 @@ static void tick(void)
     fake.ns += wait * 1000000ull;
 }
 
-/* Ticks for so long, with so many entries of each call a second, of a microsecond each. */
-static void run(unsigned int ms, uint32_t number, uint64_t entries_a_second)
+/* Ticks for so long, with so many entries of the call a second, of so many cycles each. */
+static void run_cycles(unsigned int ms, uint32_t number, uint64_t entries_a_second, uint64_t cycles)
 {
     uint64_t until = fake.ns + ms * 1000000ull, before = fake.ns, owed = 0;
 
@@ -142,9 +142,14 @@ static void run(unsigned int ms, uint32_t number, uint64_t entries_a_second)
         tick();
         owed += (fake.ns - before) * entries_a_second;
         before = fake.ns;
-        fake_entries(&fake, number, owed / 499000000000ull, 1000);
+        fake_entries(&fake, number, owed / 499000000000ull, cycles);
         owed %= 499000000000ull;
     }
+}
+
+static void run(unsigned int ms, uint32_t number, uint64_t entries_a_second)
+{
+    run_cycles(ms, number, entries_a_second, 1000);
 }
 
 /* The last decision of the log about that point (0: the daemon) with that name. */
@@ -337,9 +342,30 @@ static void test_capture_never_comes(void **state)
 {
     (void)state;
     fake.capture_ms = 1000000;
-    run(prof.policy.capture_ms + 600, GETPPID, 500000);
+    run(200, GETPPID, 500000); /* it was hot a moment ago, and so would have come within some intervals */
     assert_decided("refuse", "policy", "NO_CAPTURE");
     assert_int_equal(fake.stops, fake.captures);
+}
+
+/* Longer than what can be recorded: no single step is wasted on it. */
+static void test_too_long_to_record(void **state)
+{
+    (void)state;
+    run_cycles(1500, GETPPID, 20000, 60000);
+    assert_decided("refuse", "policy", "LONG");
+    assert_int_equal(fake.captures, 0);
+    assert_int_equal(fake.handlers, 0);
+}
+
+/* One in three is short: worth a try. */
+static void test_some_are_short_enough(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        run_cycles(200, GETPPID, 20000, 60000);
+        run_cycles(200, GETPPID, 20000, 600);
+    }
+    assert_true(fake.captures > 0);
 }
 
 static void test_by_hand(void **state)
@@ -729,7 +755,7 @@ int main(void)
         TEST(test_hot_becomes_active), TEST(test_cold_is_left), TEST(test_costliest_first),
         TEST(test_never_bounced), TEST(test_found_by_looks), TEST(test_looks_alone_are_not_enough), TEST(test_two_vcpus), TEST(test_synthesis_refuses),
         TEST(test_verifier_refuses), TEST(test_install_fails), TEST(test_capture_long),
-        TEST(test_capture_switched), TEST(test_capture_never_comes), TEST(test_by_hand),
+        TEST(test_capture_switched), TEST(test_capture_never_comes), TEST(test_too_long_to_record), TEST(test_some_are_short_enough), TEST(test_by_hand),
         TEST(test_excluded), TEST(test_switched_off), TEST(test_dry_run), TEST(test_disagreed),
         TEST(test_text_changed), TEST(test_removed_by_hand), TEST(test_no_agreement),
         TEST(test_rare_path), TEST(test_new_path),

@@ -51,8 +51,8 @@ static inline void fast_guest_changed(struct domain *d, enum radon_fast_reason w
 }
 
 /*
- * Stepping for a capture (hv/fast/step.c); all only where HOT_STEP is set, on the current vCPU.
- * step_wanted(): whether this entry, not yet given to the guest kernel, is to be recorded; then
+ * Stepping for a capture (hv/fast/step.c), on the current vCPU; all but step_wanted() only where HOT_STEP is
+ * set.  step_wanted(), where HOT_HANDLERS are: whether this entry, not yet given to the guest kernel, is to be recorded; then
  * step_begin() once it was.
  */
 bool step_wanted(const struct cpu_user_regs *regs, uint32_t kind, uint32_t number, uint64_t address,
@@ -72,6 +72,12 @@ void shadow_bounce(void);
 void shadow_iret(const struct cpu_user_regs *regs);
 void shadow_exit(void);
 void shadow_void(struct vcpu *v);
+
+/* Handlers are attached, or a capture waits. */
+static inline bool fast_has_handlers(const struct vcpu *v)
+{
+    return unlikely(v->hot->flags & HOT_HANDLERS);
+}
 
 static inline bool fast_stepping(void)
 {

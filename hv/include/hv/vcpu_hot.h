@@ -30,9 +30,9 @@
 #define HOT_SITES_OPEN      0x04000000 /* this entry is a sample: it is timed */
 #define HOT_SITES_BOUNCE    0x08000000 /* a sample is with the guest kernel: its iret is timed */
 #define HOT_SITES           (HOT_SITES_EXACT | HOT_SITES_OPEN | HOT_SITES_BOUNCE)
-#define HOT_FAST            0x10000000 /* byte 3: fast handlers for system calls are attached */
-#define HOT_FAST_TRAP       0x20000000 /* byte 3: fast handlers for exceptions are */
-#define HOT_STEP            0x80000000 /* byte 3: a capture or a comparison needs every entry */
+#define HOT_FAST            0x10000000 /* byte 3: fast handlers for system calls are attached, or a capture waits for one */
+#define HOT_FAST_TRAP       0x20000000 /* byte 3: the same of exceptions */
+#define HOT_STEP            0x80000000 /* byte 3: a capture or a comparison under way needs every entry */
 
 #define HOT_HANDLERS (HOT_FAST | HOT_FAST_TRAP)
 

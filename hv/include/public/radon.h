@@ -460,9 +460,9 @@ struct radon_capture_start {
     uint64_t address;
     uint32_t max_steps;     /* of one occurrence, 1..8192: a longer one ends as RADON_CAPTURE_LONG */
     uint32_t skip;          /* take one occurrence in skip + 1 */
-    /* Written back. */
-    uint32_t id;
-    uint32_t reserved2;
+    uint32_t failures;      /* it stops after so many that did not come to their end; 0: 16, and 7 for
+                               each occurrence */
+    uint32_t id;            /* written back */
 };
 #define RADON_CAPTURE_OTHERS 1u /* not what the task does that asks: of its own domain, by its kernel stack */
 
