@@ -61,7 +61,7 @@ struct synth_output {
     uint32_t program_bytes;
     struct radon_fast_watch *watches;
     uint32_t nr_watches;
-    uint32_t *tainted; /* instructions whose stored value rests on the time stamp (rule 14) */
+    uint32_t *tainted; /* stores that rest on the time stamp (rule 14), as RADON_FAST_INSTALL has it */
     uint32_t nr_tainted;
     uint32_t flags; /* RADON_FAST_ONE_VCPU, or 0 */
     /* What became of it; also of a refused one as far as it went. */

@@ -58,12 +58,15 @@ static bool note_load(void *world, uint64_t address, unsigned int size, uint64_t
     return true;
 }
 
-static bool is_tainted(const struct fast_handler *h, uint32_t insn)
+/* Whether the time stamp has a part in what the instruction stores: in the value, or in the way to it. */
+enum taint { TAINT_NONE, TAINT_WAY, TAINT_VALUE };
+
+static enum taint taint_of(const struct fast_handler *h, uint32_t insn)
 {
     for (uint32_t i = 0; i < h->nr_tainted; i++)
-        if (h->tainted[i] == insn)
-            return true;
-    return false;
+        if ((h->tainted[i] & ~RADON_FAST_TAINT_WAY) == insn)
+            return h->tainted[i] & RADON_FAST_TAINT_WAY ? TAINT_WAY : TAINT_VALUE;
+    return TAINT_NONE;
 }
 
 /* The interpreter on the same entry; false: it and the machine code do not agree. */
@@ -85,7 +88,7 @@ static bool interpret(struct fast_handler *h, struct shadow *s, const struct fas
         const struct fast_staged *a = &s->oracle.staged[i], *b = &jit->staged[i];
 
         if (a->address != b->address || a->size != b->size || (!a->size && a->old != b->old) ||
-            (a->value != b->value && !is_tainted(h, s->oracle.staged_by[i])))
+            (a->value != b->value && !taint_of(h, s->oracle.staged_by[i])))
             return false;
     }
     return memcmp(&s->interpreted, &s->after, sizeof(s->after)) == 0;
@@ -137,7 +140,7 @@ static void keep_engines(struct fast_handler *h, const struct shadow *s, const s
         e->store[i].guest = b->value;
         e->store[i].differs = a->address != b->address || a->size != b->size ||
                               (!a->size && a->old != b->old) ||
-                              (a->value != b->value && !is_tainted(h, s->oracle.staged_by[i]));
+                              (a->value != b->value && !taint_of(h, s->oracle.staged_by[i]));
         e->differs |= e->store[i].differs ? 1u << 31 : 0;
     }
 }
@@ -257,18 +260,19 @@ static uint32_t compare_regs(const struct fast_ctx *a, const struct cpu_user_reg
     return differs;
 }
 
-/* A tainted location, or one that a tainted store covers: its place alone counts. */
-static bool tainted_here(const struct fast_handler *h, const struct shadow *s, uint64_t address,
-                         uint32_t size)
+/* Of the stores that cover the location, the most. */
+static enum taint tainted_here(const struct fast_handler *h, const struct shadow *s, uint64_t address,
+                               uint32_t size)
 {
+    enum taint most = TAINT_NONE;
+
     for (uint32_t i = 0; i < s->oracle.nr_staged; i++) {
         const struct fast_staged *t = &s->oracle.staged[i];
 
-        if (t->size && t->address < address + size && address < t->address + t->size &&
-            is_tainted(h, s->oracle.staged_by[i]))
-            return true;
+        if (t->size && t->address < address + size && address < t->address + t->size)
+            most = MAX(most, taint_of(h, s->oracle.staged_by[i]));
     }
-    return false;
+    return most;
 }
 
 /* The page-table entry at a machine address: a frame of the domain's own, or there is none. */
@@ -297,18 +301,26 @@ static bool entry_as_wanted(const struct fast_staged *t, uint64_t *entry)
     return !(differ & ~ad) && !(t->value & ad & ~*entry);
 }
 
-static uint32_t compare_stores(const struct fast_handler *h, const struct shadow *s)
+/*
+ * *other_way: behind a branch on the time stamp something else was stored.  The guest kernel read it a
+ * moment later, and may have gone the other way.
+ */
+static uint32_t compare_stores(const struct fast_handler *h, const struct shadow *s, bool *other_way)
 {
+    *other_way = false;
     for (uint32_t i = 0; i < s->oracle.nr_staged; i++) {
         const struct fast_staged *t = &s->oracle.staged[i];
+        enum taint taint;
         uint64_t now;
 
         if (!t->size && !entry_as_wanted(t, &now))
             return 1u << 31;
-        if (!t->size || tainted_here(h, s, t->address, t->size))
+        taint = t->size ? tainted_here(h, s, t->address, t->size) : TAINT_VALUE;
+        if (taint == TAINT_VALUE || (peek(t->address, t->size, &now) && now == expected(&s->oracle, i)))
             continue;
-        if (!peek(t->address, t->size, &now) || now != expected(&s->oracle, i))
+        if (taint == TAINT_NONE)
             return 1u << 31;
+        *other_way = true;
     }
     return 0;
 }
@@ -448,7 +460,7 @@ static void judge(struct fast_handler *h, struct shadow *s, const struct cpu_use
 {
     uint32_t differs;
     uint64_t now;
-    bool changed;
+    bool changed, other_way;
 
     /* Rule 14: an event that came while the guest kernel had them masked has not been delivered yet. */
     if (s->voided || s->too_many_reads || s->kernel_sp != current()->hot->kernel_sp ||
@@ -456,7 +468,7 @@ static void judge(struct fast_handler *h, struct shadow *s, const struct cpu_use
         count_void(h);
         return;
     }
-    differs = compare_regs(&s->after, regs) | compare_stores(h, s);
+    differs = compare_regs(&s->after, regs) | compare_stores(h, s, &other_way);
     changed = changed_read(s, 0, &now) < s->nr_reads;
     if (changed && fast_many_vcpus(current()->domain)) {
         count_void(h);
@@ -464,6 +476,8 @@ static void judge(struct fast_handler *h, struct shadow *s, const struct cpu_use
         differs |= changed ? 1u << 30 : 0;
         keep_evidence(h, s, regs, differs);
         disagree(h, s, differs);
+    } else if (other_way) {
+        count_void(h);
     } else {
         count_agreement(h, s->path);
     }

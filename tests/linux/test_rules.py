@@ -55,7 +55,8 @@ class Rules(Guest):
 
     def test_observers(self):
         text = self.guest(["rules"], "/rules plain || exit; echo ---; " + DAEMON +
-                          "/rules /dummy.ko || exit; echo ---; radon-handler log --json; kill $prof")
+                          "/rules /dummy.ko || exit; echo ---; radon-handler log --json; kill $prof",
+                          timeout=300)
         plain, said, log = text.split("---\n")
         self.assertEqual((len(plain.splitlines()), len(said.splitlines())), (12, 14), text)
         reasons = self.reasons(log)

@@ -259,6 +259,9 @@ NOINLINE static long call_time(const struct guest_regs *r)
     to[1] = t->clock = tsc;
     to[2] = *(volatile uint64_t *)&t->self->clock * 3;
     to[0] = t->seconds + *(volatile uint64_t *)&t->parent->clock; /* the parent may be the task itself */
+    if ((int64_t)tsc < 0) /* a branch on the time stamp: what follows rests on it by its way */
+        return -GUEST_EINVAL;
+    t->umask = 1;
     return 0;
 }
 

@@ -64,6 +64,7 @@ static void random_task(unsigned int i)
     t->seq = world_random() & ~1ull;
     t->self = t;
     t->mult = world_random() & 0xffffff;
+    t->shift |= 1; /* no time is negative */
     t->set[15] |= 1; /* the upper word is not zero: see the scan in call_bits */
     for (unsigned int f = 0; f < 8; f++)
         t->file[f] = f == 7 ? NULL : file_at(f);
@@ -272,7 +273,7 @@ static bool is_tainted(const struct job *job, uint32_t insn)
     return false;
 }
 
-/* What rests on the time stamp is compared by place: both get the kernel's bytes. */
+/* A value that rests on the time stamp is compared by place: both get the kernel's bytes. */
 static void forgive_tainted(const struct job *job, const struct handled *h)
 {
     static const uint64_t base[] = { KERNEL_BASE, PERCPU_BASE, USER_BASE };
@@ -385,6 +386,7 @@ static void test_watches_and_taint(void **unused)
 {
     struct job job;
     bool text = false, tables = false;
+    unsigned int ways = 0;
 
     (void)unused;
     parents = PARENT_ANOTHER;
@@ -396,10 +398,16 @@ static void test_watches_and_taint(void **unused)
         assert_int_not_equal(job.out.watches[i].hash, 0);
     }
     assert_true(text);
-    /* The time in user memory and in the task, what was made of it there, the stack's offset. */
-    assert_int_equal(job.out.nr_tainted, 4);
-    for (unsigned int i = 0; i < job.out.nr_tainted; i++)
-        assert_int_equal(job.program.insns[job.out.tainted[i]].code & 0xe7, 0x23); /* stores */
+    /* The time in user memory and in the task, what was made of it there, the stack's offset; and by the
+     * way to it: the task's mask. */
+    assert_int_equal(job.out.nr_tainted, 5);
+    for (unsigned int i = 0; i < job.out.nr_tainted; i++) {
+        uint32_t insn = job.out.tainted[i] & ~RADON_FAST_TAINT_WAY;
+
+        assert_int_equal(job.program.insns[insn].code & 0xe7, 0x23); /* stores */
+        ways += insn != job.out.tainted[i];
+    }
+    assert_int_equal(ways, 1);
     drop(&job);
 
     record(&job, &scenarios[CALL_READ]);

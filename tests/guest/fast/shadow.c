@@ -268,6 +268,27 @@ static void tainted(void)
     check(e.store[0].handler < e.store[0].guest); /* the interpreter ran later */
 }
 
+static void tainted_by_way(void)
+{
+    const uint32_t which[] = { 7 | RADON_FAST_TAINT_WAY };
+    struct radon_fast_install op = { .agreements = 10, .tainted = (uint64_t)which,
+                                     .nr_tainted = 1 };
+    uint32_t id = (uint32_t)install_op(make_program(FAST_ATTACH_SYSCALL, NR, 0, swap, 10), &op);
+
+    test_case("where the time stamp chose the way, another value is void");
+    sh_mode = SWAPS;
+    *word = 1;
+    call((uint64_t)word, 2);
+    check_eq(info_of(id).agreed, 1);
+    check_eq(info_of(id).voided, 0);
+    sh_mode = SWAPS_WRONG;
+    call((uint64_t)word, 3);
+    check_eq(info_of(id).agreed, 1);
+    check_eq(info_of(id).voided, 1);
+    check_eq(info_of(id).state, RADON_FAST_SHADOW);
+    check_eq(control(id, RADON_FAST_RETIRED), 0);
+}
+
 static void oracle(void)
 {
     uint32_t id = SHADOW(result, 1);
@@ -409,6 +430,7 @@ void shadow_tests(void)
     disagreements();
     voids();
     tainted();
+    tainted_by_way();
     oracle();
     oracle_periods();
     recorded();
