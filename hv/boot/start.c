@@ -22,6 +22,7 @@
 #include "hv/serial.h"
 #include "hv/smp.h"
 #include "hv/time.h"
+#include "hv/trace.h"
 #include "hv/traps.h"
 #include "hv/vcpu.h"
 #include "hv/version.h"
@@ -230,6 +231,7 @@ void __init hv_start(uint32_t magic, uint32_t info)
     start_other_cpus();
     show_memory();
     fast_init(options.fast);
+    trace_start_flight(options.flight);
     dom0_build(&boot, &options);
     for (unsigned int i = 0; i < boot.module_count; i++)
         if (boot.modules[i].end > LOW_END)

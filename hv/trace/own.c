@@ -88,6 +88,25 @@ int radon_trace_control(struct radon_trace_control *op)
     return rc;
 }
 
+void __init trace_start_flight(uint32_t pages)
+{
+    struct radon_trace_control op = {
+        .mode = RADON_TRACE_FLIGHT,
+        .pages = pages,
+        .flags = RADON_TRACE_STOP_ON_CRASH | RADON_TRACE_DUMP_ON_PANIC,
+        .domain = RADON_DOMID_ANY,
+        .vcpus = ~0UL,
+    };
+
+    if (!pages)
+        return;
+    for (unsigned int e = 0; e < NR_TRACE_EVENTS; e++)
+        op.events[e / 64] |= 1UL << (e % 64);
+    if (radon_trace_control(&op))
+        printk("error: flight=%u: no such rings (1 to %u pages), or no memory for them\n", pages,
+               MAX_RING_PAGES);
+}
+
 /*
  * In the context of the crash: no lock, which whoever crashed may hold.  A change by domain 0 at
  * the same time may win; it is later then.

@@ -156,8 +156,8 @@ static uint64_t overflow_key(uint64_t key)
  */
 static void give_up(struct site_table *t, struct site_row *row)
 {
-    struct site_row *to, *victim, evicted = *row, next;
-    struct site_time time = *time_of(t, row), next_time;
+    struct site_row *to, *victim, evicted = *row, next = { 0 };
+    struct site_time time = *time_of(t, row), next_time = { 0 };
 
     row->key = 0;
     do {

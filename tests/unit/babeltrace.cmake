@@ -18,3 +18,8 @@ set_tests_properties(tracecompass PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
 # Chrome's trace format.
 add_test(NAME trace_export COMMAND python3 tests/tracing/test_export.py ${CMAKE_BINARY_DIR}
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+
+# How fast the readers are.
+add_test(NAME trace_speed COMMAND python3 tests/tracing/test_speed.py ${CMAKE_BINARY_DIR}
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(trace_speed PROPERTIES TIMEOUT 120)

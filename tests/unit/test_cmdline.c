@@ -169,6 +169,8 @@ static void booleans(void **state)
     assert_true(parse_clean("noreboot=yes").noreboot);
     assert_false(parse_clean("noreboot noreboot=0").noreboot);
     assert_false(parse_clean("fast=off").fast);
+    assert_int_equal(parse_clean("flight=64").flight, 64);
+    assert_int_equal(parse_clean("fast").flight, 0);
     assert_false(parse_clean("no-fast").fast);
     assert_true(parse_clean("no-fast=no").fast);
     assert_true(parse_clean("watchdog nosmp sync-console").sync_console);

@@ -155,6 +155,8 @@ static inline void trace_notify_if_due(void)
         trace_notify();
 }
 
+/* Option flight=: all events to rings of so many pages, from now on; 0: none. */
+void trace_start_flight(uint32_t pages);
 /* d crashed, or its kernel says so: a flight recorder may have been asked to stop then. */
 void trace_domain_crashed(const struct domain *d);
 /* The machine ends by a defect: the flight recorder's newest on the console, if that was asked for. */
