@@ -55,6 +55,8 @@ struct code {
 };
 
 bool schedule(struct code *c);
+/* assume.c: values, as they are where the guards of the first piece hold. */
+void assume_guards(struct work *w);
 /* delay.c: stores that may wait for the end of the path; c->needed says what is done. */
 void delay_stores(struct code *c, struct segment *s);
 /* imply.c: where the base of an access points in all of the captures, and so must when it runs. */

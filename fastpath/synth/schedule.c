@@ -595,7 +595,8 @@ static void choose_negated(struct code *c)
 /* The effects as they are to be, and what of them is needed. */
 static bool settle(struct code *c)
 {
-    if (!need_all(c))
+    assume_guards(c->w);
+    if (c->w->failed || !need_all(c))
         return false;
     delay_stores(c, c->w->root);
     merge_guards(c->w, c->w->root);
