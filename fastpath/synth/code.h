@@ -19,7 +19,7 @@ enum item_kind {
     I_BRANCH, /* to item `other` when it has; else on */
     I_SET,    /* context field off = a */
     I_PT,     /* the entry at machine address a, which holds b, becomes c */
-    I_APART, /* PASS if a + b + off < other: b is an address negated */
+    I_APART, /* PASS if a + b + off < other: b is an address negated, or none */
     I_SELECT, /* node = c, or d unless the comparison of a and b has the outcome `sense` */
     I_ROTATE, /* node = a of 32 bits, turned right by off */
     I_DONE,

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NEAR (1ull << 24)
+
 static bool is_comparison(const struct node *n)
 {
     return n->op == N_EQ || n->op == N_ULT || n->op == N_SLT;
@@ -226,15 +228,25 @@ static void require(struct code *c, node_id a, uint64_t at)
     mark_emitted(c, a);
 }
 
+/*
+ * base + off = near + what fits an immediate.  Many places that are far from their base in one direction (where
+ * the kernel maps all memory) get one that is near.
+ */
+static node_id near_base(struct code *c, node_id base, int64_t *off)
+{
+    uint64_t far = ((uint64_t)*off + NEAR / 2) & ~(NEAR - 1);
+
+    if (!base || fits_imm((uint64_t)*off))
+        return base;
+    *off = (int64_t)((uint64_t)*off - far);
+    return g_op_imm(&c->w->graph, N_ADD, base, far);
+}
+
 static void require_address(struct code *c, node_id address, struct item *i, uint64_t at)
 {
     int64_t off;
-    node_id base = g_split(&c->w->graph, address, &off);
+    node_id base = near_base(c, g_split(&c->w->graph, address, &off), &off);
 
-    if (base && !fits_imm((uint64_t)off)) {
-        base = address;
-        off = 0;
-    }
     require(c, base, at);
     i->a = base;
     i->off = off;
@@ -248,25 +260,41 @@ static node_id negative_of(const struct code *c, node_id a)
     return 0;
 }
 
-/* That two addresses are apart, where many must be apart from one of them: by its negative, one sum. */
-static bool order_apart(struct code *c, const struct effect *e, struct item *i)
+/*
+ * That places are apart: !(a - b + off < bytes), or without a b.  Where many must be apart from one, its
+ * negative makes it one sum.
+ */
+static bool as_apart(struct code *c, node_id truth, struct item *i)
 {
     const struct graph *g = &c->w->graph;
-    int64_t from, bytes;
-    node_id x, negative;
+    int64_t bytes;
+    node_id x;
 
-    if (!are_apart(g, e->value, &x, &from, &bytes))
+    if (!keeps_apart(g, truth, &x, &i->off, &bytes) || bytes > INT32_MAX)
         return false;
-    negative = negative_of(c, g_node(g, x)->b);
-    if (!negative || g_node(g, g_node(g, x)->a)->op == N_CONST)
-        return false;
-    i->kind = I_APART;
-    i->a = g_node(g, x)->a;
-    i->b = negative;
-    i->off = from;
+    i->a = x;
+    i->b = 0;
+    if (g_node(g, x)->op == N_SUB && g_node(g, g_node(g, x)->a)->op != N_CONST) {
+        i->a = g_node(g, x)->a;
+        i->b = g_node(g, x)->b;
+    }
+    i->a = near_base(c, i->a, &i->off);
     i->other = (uint32_t)bytes;
+    i->kind = I_APART;
+    return true;
+}
+
+static bool order_apart(struct code *c, const struct effect *e, struct item *i)
+{
+    struct item apart = *i;
+
+    if (!as_apart(c, e->value, &apart) || (apart.b && !negative_of(c, apart.b)))
+        return false;
+    apart.b = negative_of(c, apart.b);
+    *i = apart;
     require(c, i->a, e->at);
-    require(c, i->b, e->at);
+    if (i->b)
+        require(c, i->b, e->at);
     return true;
 }
 
@@ -551,25 +579,23 @@ static bool need_all(struct code *c)
     return true;
 }
 
-static void count_apart(const struct code *c, const struct segment *s, node_id *from, uint32_t *times,
+static void count_apart(struct code *c, const struct segment *s, node_id *from, uint32_t *times,
                         uint32_t *n)
 {
-    const struct graph *g = &c->w->graph;
-    int64_t off, bytes;
+    struct item apart = { 0 };
     uint32_t k;
-    node_id x;
 
     if (!s)
         return;
     for (uint32_t i = 0; i < s->n; i++) {
         if (s->effect[i].kind != E_GUARD || s->effect[i].dead ||
-            !are_apart(g, s->effect[i].value, &x, &off, &bytes))
+            !as_apart(c, s->effect[i].value, &apart) || !apart.b)
             continue;
-        for (k = 0; k < *n && from[k] != g_node(g, x)->b; k++)
+        for (k = 0; k < *n && from[k] != apart.b; k++)
             ;
         if (k == MAX_NEGATED)
             continue;
-        from[k] = g_node(g, x)->b;
+        from[k] = apart.b;
         times[k]++;
         *n += k == *n;
     }
@@ -592,6 +618,23 @@ static void choose_negated(struct code *c)
     }
 }
 
+/* Bases that are near, before the nodes are counted. */
+static void choose_near(struct code *c, struct segment *s)
+{
+    if (!s)
+        return;
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct place *p = &s->effect[i].place;
+
+        if (s->effect[i].kind == E_STORE || (s->effect[i].kind == E_LOAD && p->region != IN_M2P)) {
+            p->base = g_split(&c->w->graph, p->address, &p->off);
+            p->base = near_base(c, p->base, &p->off);
+        }
+    }
+    choose_near(c, s->child[0]);
+    choose_near(c, s->child[1]);
+}
+
 /* The effects as they are to be, and what of them is needed. */
 static bool settle(struct code *c)
 {
@@ -603,6 +646,7 @@ static bool settle(struct code *c)
     if (c->w->failed || !need_all(c))
         return false;
     imply_guards(c, c->w->root);
+    choose_near(c, c->w->root);
     choose_negated(c);
     explain_effects(c->w, c->w->root, 0);
     return need_all(c);
