@@ -194,6 +194,12 @@ void jit_note(struct jit *j, const struct isa_insn *in)
         forget(j, (uint16_t)(1u << in->dst));
         if (in->row->op == OP_MOV && in->row->form == FORM_ALU_REG && in->row->width == 64)
             note_copy(j, in);
+        /* A number of the last 2 GiB, which are above any guard. */
+        if (in->row->op == OP_MOV && in->row->form == FORM_ALU_IMM && in->row->width == 64 &&
+            in->imm < 0) {
+            j->checked[ISA_ANY] |= (uint16_t)(1u << in->dst);
+            j->checked[ISA_KERNEL] |= (uint16_t)(1u << in->dst);
+        }
         if (jit_is_gs(j, in)) { /* one that the hypervisor has looked at, or that faults */
             j->checked[ISA_ANY] |= (uint16_t)(1u << in->dst);
             j->checked[ISA_KERNEL] |= (uint16_t)(1u << in->dst);

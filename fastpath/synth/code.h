@@ -19,7 +19,7 @@ enum item_kind {
     I_BRANCH, /* to item `other` when it has; else on */
     I_SET,    /* context field off = a */
     I_PT,     /* the entry at machine address a, which holds b, becomes c */
-    I_APART, /* PASS if a + b + off < other: b is an address negated */
+    I_APART, /* PASS if a + b + off < other: b is an address negated, or none */
     I_SELECT, /* node = c, or d unless the comparison of a and b has the outcome `sense` */
     I_ROTATE, /* node = a of 32 bits, turned right by off */
     I_DONE,
@@ -59,6 +59,24 @@ struct code {
 };
 
 bool schedule(struct code *c);
+/* assume.c: values, as they are where the guards of the first piece hold. */
+void assume_guards(struct work *w);
+/* apart.c */
+/*
+ * base + off = near + what fits an immediate.  Many places that are far from their base in one direction (where
+ * the kernel maps all memory) get one that is near.
+ */
+node_id near_base(struct code *c, node_id base, int64_t *off);
+/* For every access, before the nodes are counted. */
+void choose_near(struct code *c, struct segment *s);
+/*
+ * That places are apart: !(a - b + off < bytes), or without a b.  Where many must be apart from one, its
+ * negative makes it one sum.
+ */
+bool as_apart(struct code *c, node_id truth, struct item *i);
+/* Addresses that two others or more must be apart from get a negative. */
+void choose_negated(struct code *c);
+node_id negative_of(const struct code *c, node_id a);
 /* delay.c: stores that may wait for the end of the path; c->needed says what is done. */
 void delay_stores(struct code *c, struct segment *s);
 /* imply.c: where the base of an access points in all of the captures, and so must when it runs. */

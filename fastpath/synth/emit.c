@@ -359,11 +359,12 @@ static void emit_branch(struct emitter *e, uint32_t at)
 
 static void emit_apart(struct emitter *e, const struct item *i)
 {
-    unsigned int a = reg_get(e, i->a, 0), b = reg_get(e, i->b, 1u << a);
+    unsigned int a = reg_get(e, i->a, 0), b = i->b ? reg_get(e, i->b, 1u << a) : a;
     unsigned int sum = reg_new(e, 0, 1u << a | 1u << b);
 
     put(e, 0xbf, sum, a, 0, 0);
-    put(e, 0x0f, sum, b, 0, 0);
+    if (i->b)
+        put(e, 0x0f, sum, b, 0, 0);
     put(e, 0x07, sum, 0, 0, (int32_t)i->off);
     jump_to_pass(e, e->n);
     put(e, 0xa5, sum, 0, 0, (int32_t)i->other); /* jlt */

@@ -21,8 +21,7 @@ static bool clear_bits(const struct graph *g, node_id truth, node_id *x, uint64_
 #define FAR (1 << 24)
 #define KERNEL_IMAGE 0xffffffff80000000ull /* where Linux is linked: only what pays rests on it */
 
-/* !(x + from < bytes) that keeps places apart. */
-static bool keeps_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes)
+bool keeps_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes)
 {
     const struct node *n = g_node(g, truth), *less = g_node(g, n->a);
     uint64_t number;
@@ -36,12 +35,6 @@ static bool keeps_apart(const struct graph *g, node_id truth, node_id *x, int64_
     }
     *bytes = (int64_t)number;
     return *x && (less->op == N_EQ || less->op == N_ULT) && number <= ~KERNEL_IMAGE;
-}
-
-bool are_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes)
-{
-    return keeps_apart(g, truth, x, from, bytes) && g_node(g, *x)->op == N_SUB && *from > -FAR &&
-           *from < FAR && *bytes <= FAR;
 }
 
 static bool merge_bits(struct work *w, struct effect *a, struct effect *b)

@@ -278,44 +278,24 @@ static void require(struct code *c, node_id a, uint64_t at)
 static void require_address(struct code *c, node_id address, struct item *i, uint64_t at)
 {
     int64_t off;
-    node_id base = g_split(&c->w->graph, address, &off);
+    node_id base = near_base(c, g_split(&c->w->graph, address, &off), &off);
 
-    if (base && !fits_imm((uint64_t)off)) {
-        base = address;
-        off = 0;
-    }
     require(c, base, at);
     i->a = base;
     i->off = off;
 }
 
-static node_id negative_of(const struct code *c, node_id a)
-{
-    for (uint32_t i = 0; i < c->nr_negated; i++)
-        if (c->negated[i] == a)
-            return c->negative[i];
-    return 0;
-}
-
-/* That two addresses are apart, where many must be apart from one of them: by its negative, one sum. */
 static bool order_apart(struct code *c, const struct effect *e, struct item *i)
 {
-    const struct graph *g = &c->w->graph;
-    int64_t from, bytes;
-    node_id x, negative;
+    struct item apart = *i;
 
-    if (!are_apart(g, e->value, &x, &from, &bytes))
+    if (!as_apart(c, e->value, &apart) || (apart.b && !negative_of(c, apart.b)))
         return false;
-    negative = negative_of(c, g_node(g, x)->b);
-    if (!negative || g_node(g, g_node(g, x)->a)->op == N_CONST)
-        return false;
-    i->kind = I_APART;
-    i->a = g_node(g, x)->a;
-    i->b = negative;
-    i->off = from;
-    i->other = (uint32_t)bytes;
+    apart.b = negative_of(c, apart.b);
+    *i = apart;
     require(c, i->a, e->at);
-    require(c, i->b, e->at);
+    if (i->b)
+        require(c, i->b, e->at);
     return true;
 }
 
@@ -633,57 +613,18 @@ static bool need_all(struct code *c)
     return true;
 }
 
-static void count_apart(const struct code *c, const struct segment *s, node_id *from, uint32_t *times,
-                        uint32_t *n)
-{
-    const struct graph *g = &c->w->graph;
-    int64_t off, bytes;
-    uint32_t k;
-    node_id x;
-
-    if (!s)
-        return;
-    for (uint32_t i = 0; i < s->n; i++) {
-        if (s->effect[i].kind != E_GUARD || s->effect[i].dead ||
-            !are_apart(g, s->effect[i].value, &x, &off, &bytes))
-            continue;
-        for (k = 0; k < *n && from[k] != g_node(g, x)->b; k++)
-            ;
-        if (k == MAX_NEGATED)
-            continue;
-        from[k] = g_node(g, x)->b;
-        times[k]++;
-        *n += k == *n;
-    }
-    count_apart(c, s->child[0], from, times, n);
-    count_apart(c, s->child[1], from, times, n);
-}
-
-/* Addresses that two others or more must be apart from. */
-static void choose_negated(struct code *c)
-{
-    node_id from[MAX_NEGATED];
-    uint32_t times[MAX_NEGATED] = { 0 }, n = 0;
-
-    count_apart(c, c->w->root, from, times, &n);
-    for (uint32_t k = 0; k < n; k++) {
-        if (times[k] < 2)
-            continue;
-        c->negated[c->nr_negated] = from[k];
-        c->negative[c->nr_negated++] = g_op(&c->w->graph, N_SUB, g_const(&c->w->graph, 0), from[k]);
-    }
-}
-
 /* The effects as they are to be, and what of them is needed. */
 static bool settle(struct code *c)
 {
-    if (!need_all(c))
+    assume_guards(c->w);
+    if (c->w->failed || !need_all(c))
         return false;
     delay_stores(c, c->w->root);
     merge_guards(c->w, c->w->root);
     if (c->w->failed || !need_all(c))
         return false;
     imply_guards(c, c->w->root);
+    choose_near(c, c->w->root);
     choose_negated(c);
     explain_effects(c->w, c->w->root, 0);
     return need_all(c);

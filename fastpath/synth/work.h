@@ -221,8 +221,8 @@ void remove_dead(struct work *w);
 
 /* merge.c: one comparison for several guards. */
 void merge_guards(struct work *w, struct segment *s);
-/* !(x + from < bytes) with a difference x, x outside [-from, bytes - from): two addresses apart. */
-bool are_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes);
+/* !(x + from < bytes) that keeps places apart: x, a difference or an address, outside [-from, bytes - from). */
+bool keeps_apart(const struct graph *g, node_id truth, node_id *x, int64_t *from, int64_t *bytes);
 
 /* explain.c: what is done, path by path. */
 void explain_effects(struct work *w, const struct segment *s, unsigned int depth);
