@@ -182,10 +182,14 @@ static void judge(struct prof *p, struct candidate *c, const struct radon_fast_i
     c->judged_passes = guard_passes(h);
     if (no_gain(p, c, h))
         return;
-    if (percent > 100 - p->policy.hit_percent && (c->kept || c->rounds >= p->policy.rounds)) {
+    if (percent > 100 - p->policy.hit_percent) {
+        bool looked = c->kept || c->rounds > 1;
+
         prof_decide(p, DECIDED_retire, c, WHY_LOW_HITS, "%u %% of its runs pass", percent);
         drop(p, c);
-        prof_rest(p, c, 1);
+        /* Another thing is done now than what was recorded: it is looked at soon, if it was not yet. */
+        c->retired += !looked;
+        prof_rest(p, c, looked);
     } else if (percent > p->policy.pass_percent && !c->kept) {
         if (c->rounds && c->rounds < p->policy.rounds && c->rounds < PROF_ROUNDS) {
             look_again(p, c, percent);
