@@ -101,17 +101,42 @@ static void refresh_map(struct vcpu_hot *h, const struct fast_domain *fd,
     }
 }
 
+static void add_fault(uint8_t faults[], uint32_t vector, uint64_t address)
+{
+    uint32_t bit = address % (8 * sizeof(((struct vcpu_hot *)0)->fast_faults));
+
+    if (vector == X86_PF)
+        faults[bit / 8] |= (uint8_t)(1u << bit % 8);
+}
+
+static void refresh_faults(struct vcpu_hot *h, const struct fast_domain *fd,
+                           const struct radon_capture_start *waits)
+{
+    uint8_t faults[sizeof(h->fast_faults)] = { 0 };
+
+    for (uint32_t i = 0; i < RADON_FAST_MAX_HANDLERS; i++)
+        if (fd->traps[i])
+            add_fault(faults, fd->traps[i]->info.attach_number, fd->traps[i]->info.attach_address);
+    if (waits)
+        add_fault(faults, waits->number, waits->address);
+    for (uint32_t i = 0; i < sizeof(faults); i++)
+        WRITE_ONCE(h->fast_faults[i], faults[i]);
+}
+
 void fast_refresh(struct vcpu *v)
 {
     const struct fast_domain *fd = v->domain->fast;
-    const struct radon_capture_start *waits = fd ? capture_waits(fd, FAST_ATTACH_SYSCALL) : NULL;
+    const struct radon_capture_start *waits, *trap_waits;
 
     if (!fd)
         return;
+    waits = capture_waits(fd, FAST_ATTACH_SYSCALL);
+    trap_waits = capture_waits(fd, FAST_ATTACH_EXCEPTION);
     refresh_map(v->hot, fd, waits);
+    refresh_faults(v->hot, fd, trap_waits);
     fast_find_work(v);
     hot_set_instrumented(v->hot, HOT_FAST, fd->nr_syscalls || waits);
-    hot_set_instrumented(v->hot, HOT_FAST_TRAP, fd->nr_traps || capture_waits(fd, FAST_ATTACH_EXCEPTION));
+    hot_set_instrumented(v->hot, HOT_FAST_TRAP, fd->nr_traps || trap_waits);
     WRITE_ONCE(v->hot->hypercalls, fd->nr_hypercalls ? fd->table : hypercall_table);
     if (v->hot->cpu->curr == v)
         desc_set_syscall(v->hot->cpu, v->hot);

@@ -33,6 +33,8 @@ void asm_offsets(void)
     HOTF(FAST_LEAN, fast_lean);
     HOTF(FAST_WORK, fast_work);
     HOTF(FAST_MAP, fast_map);
+    HOTF(FAST_FAULTS, fast_faults);
+    EMIT(FAST_FAULT_BITS_, 8 * sizeof(((struct vcpu_hot *)0)->fast_faults));
     HOTF(HYPERCALLS, hypercalls);
     EMIT(FAST_MAX_SYSCALL_, FAST_MAX_SYSCALL);
     EMIT(FAST_COUNTS_CODE, offsetof(struct fast_counts, code));

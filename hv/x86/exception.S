@@ -99,6 +99,7 @@ page_fault_entry:
     jz      .Lpf_general
     testl   $~HOT_FAST, HOT(FLAGS, 6)
     jnz     .Lpf_not_plain
+.Lpf_countdown:
     decl    HOT(SITE_COUNTDOWN, 6)
     jz      .Lpf_sample
 .Lpf_plain:
@@ -116,9 +117,20 @@ page_fault_entry:
     movl    $14, 4(%rsp)
     jmp     exception_common
 
-/* Recorded, then as any other, if the lean path will take it. */
+/* At an address that has no handler, whatever others have: plain. Recorded, then plain, if the lean path takes it. */
 .Lpf_not_plain:
-    testl   $~(HOT_TRACE | HOT_SITES | HOT_FAST), HOT(FLAGS, 6)
+    testl   $HOT_FAST_TRAP, HOT(FLAGS, 6)
+    jz      .Lpf_no_handler
+    push    %rax
+    mov     16(%rsp), %eax              /* rip */
+    and     $FAST_FAULT_BITS_ - 1, %eax
+    bt      %rax, HOT(FAST_FAULTS, 7)
+    pop     %rax
+    jc      .Lpf_general
+    testl   $~HOT_HANDLERS, HOT(FLAGS, 6)
+    jz      .Lpf_countdown
+.Lpf_no_handler:
+    testl   $~(HOT_TRACE | HOT_SITES | HOT_HANDLERS), HOT(FLAGS, 6)
     jnz     .Lpf_general
     testl   $HOT_TRACE, HOT(FLAGS, 6)
     jz      .Lpf_timed

@@ -83,6 +83,7 @@ struct vcpu_hot {
     struct fast_cpu *fast_work; /* of that CPU; both while the domain has handlers */
     const void *hypercalls;     /* hypercall_table, or its domain's own with fast handlers in it */
     uint8_t fast_map[128];      /* bit per system call: there is a handler */
+    uint8_t fast_faults[16];    /* bit per low bits of an address: page faults there may have one */
 };
 
 /* Bytes change one by one, since each has its own writers; byte 2 from other CPUs in rare cases. */
