@@ -265,6 +265,15 @@ static void exceptions(void)
     check_eq(info_of((uint32_t)id).hits, 1);
     check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
     check_eq(go(regs).regs.vector, VEC_PF);
+    test_case("handlers elsewhere, also with the same low bits, have no part in it");
+    for (unsigned int i = 1; i <= 128; i *= 2) {
+        id = install(make_program(FAST_ATTACH_EXCEPTION, VEC_PF, (uint64_t)bad_at + i, fix, 7),
+                     RADON_FAST_INSTALL_ACTIVE);
+        check(id > 0);
+        check_eq(go(regs).regs.vector, VEC_PF);
+        check_eq(info_of((uint32_t)id).runs, 0);
+        check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
+    }
     test_case("rule 8: an instruction pointer that is not canonical");
     id = install(make_program(FAST_ATTACH_EXCEPTION, VEC_PF, (uint64_t)bad_at, wild, 5),
                  RADON_FAST_INSTALL_ACTIVE);
