@@ -88,6 +88,7 @@ struct prof {
     uint64_t ranked_ns, ranked_tsc; /* when the hot sites were read last; 0: never */
     double cycles;          /* faded, as the candidates' costs */
     double iret_cycles;     /* of one iret */
+    uint32_t period;        /* of the samples in the hot sites */
     unsigned int cpus;
     bool off;               /* was switched off when last looked at */
     bool busy;              /* a candidate is on its way */
@@ -113,7 +114,7 @@ void prof_end(struct prof *p, bool remove);
 bool rank_update(struct prof *p);
 bool rank_is_hot(const struct prof *p, const struct candidate *c);
 /* Hardly an entry is short enough to be recorded, at one instruction a cycle. */
-bool rank_is_long(const struct candidate *c);
+bool rank_is_long(const struct prof *p, const struct candidate *c);
 /* About how long it is from one entry to the next, while it is as hot as now. */
 double rank_interval_ns(const struct prof *p, const struct candidate *c);
 /* The costliest one that may be captured now, or NULL. */

@@ -135,8 +135,11 @@ bool rank_is_hot(const struct prof *p, const struct candidate *c)
 #define FEW_TIMED 3.0 /* say little */
 #define LONG_SHARE 0.9
 
-bool rank_is_long(const struct candidate *c)
+bool rank_is_long(const struct prof *p, const struct candidate *c)
 {
+    /* The most entries that so few of them timed can stand for take more on average, even so. */
+    if (c->timed < FEW_TIMED && c->cost > (c->timed + FEW_TIMED) * p->period * p->policy.max_steps)
+        return true;
     return c->timed >= FEW_TIMED && c->timed_short < (1 - LONG_SHARE) * c->timed;
 }
 
@@ -242,6 +245,7 @@ bool rank_update(struct prof *p)
         }
     }
     p->iret_cycles = iret_cost(rows, n);
+    p->period = period;
     free(rows);
     p->cycles = p->cycles * FADE + (double)(p->tsc - p->ranked_tsc);
     if (p->ranked_tsc)

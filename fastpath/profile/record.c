@@ -58,9 +58,9 @@ void record_begin(struct prof *p, struct candidate *c)
     };
     int rc;
 
-    if (!c->second_look && rank_is_long(c)) {
-        prof_decide(p, DECIDED_refuse, c, WHY_LONG, "%.0f cycles an entry, where %u instructions can be recorded",
-                    c->entry_cycles, p->policy.max_steps);
+    if (!c->second_look && rank_is_long(p, c)) {
+        prof_decide(p, DECIDED_refuse, c, WHY_LONG, "%.2f %% of a CPU by %.0f timed ones; %u instructions can be recorded",
+                    c->share_ppm / 1e4, c->timed, p->policy.max_steps);
         prof_rest(p, c, 3);
         return;
     }

@@ -150,14 +150,22 @@ static void look_again(struct prof *p, struct candidate *c, unsigned int percent
     record_begin(p, c);
 }
 
+/* Cycles of a hit, or 0: cycles are of one in 499, so many hits tell. */
+static double hit_cycles(const struct candidate *c, const struct radon_fast_info *h)
+{
+    uint64_t hits = h->hits - c->first_hits;
+
+    return hits ? (double)(h->cycles - c->first_cycles) / (double)hits : 0;
+}
+
 /*
  * Whether a hit takes too much of what an entry took before.  Both are of the whole entry, until user
- * mode goes on; cycles are of one hit in 499, so many hits tell.
+ * mode goes on.
  */
 static bool no_gain(struct prof *p, struct candidate *c, const struct radon_fast_info *h)
 {
     uint64_t hits = h->hits - c->first_hits;
-    double each = hits ? (double)(h->cycles - c->first_cycles) / (double)hits : 0;
+    double each = hit_cycles(c, h);
 
     if (!p->policy.gain_percent || c->entry_cycles <= 0 || hits < GAIN_HITS ||
         each <= c->entry_cycles * (100 - p->policy.gain_percent) / 100)
@@ -167,6 +175,16 @@ static bool no_gain(struct prof *p, struct candidate *c, const struct radon_fast
     drop(p, c);
     rest_for_good(p, c);
     return true;
+}
+
+/* Whether what its hits save is less than what its passes take, each as much as a hit at most. */
+static bool passes_take_more(const struct prof *p, const struct candidate *c,
+                             const struct radon_fast_info *h, uint64_t hits, uint64_t passes)
+{
+    double each = hit_cycles(c, h);
+
+    return p->policy.gain_percent && c->entry_cycles > 0 && each > 0 &&
+           (double)hits * (c->entry_cycles - each) < (double)passes * each;
 }
 
 /* What it did since it was judged last. */
@@ -182,7 +200,7 @@ static void judge(struct prof *p, struct candidate *c, const struct radon_fast_i
     c->judged_passes = guard_passes(h);
     if (no_gain(p, c, h))
         return;
-    if (percent > 100 - p->policy.hit_percent) {
+    if (percent > 100 - p->policy.hit_percent || (c->kept && passes_take_more(p, c, h, hits, passes))) {
         bool looked = c->kept || c->rounds > 1;
 
         prof_decide(p, DECIDED_retire, c, WHY_LOW_HITS, "%u %% of its runs pass", percent);

@@ -251,10 +251,10 @@ static void test_found_by_looks(void **state)
 {
     (void)state;
     tick();
-    fake_entries(&fake, GETPPID, 10, 1000); /* 5 ms, of READ: 8 */
+    fake_entries(&fake, GETPPID, 8, 1000); /* 4 ms, of READ: 6 */
     fake_entries(&fake, READ, 0, 0);
-    fake.site[1].bounced_looks = 8;
-    fake.site[1].bounced_time = 8000000;
+    fake.site[1].bounced_looks = 6;
+    fake.site[1].bounced_time = 6000000;
     tick();
     assert_int_equal(fake.captures, 1);
     assert_int_equal(fake.capture.number, READ);
@@ -580,6 +580,43 @@ static void test_no_path_more(void **state)
     assert_int_equal(fake.installs, 1);
 }
 
+/* It hits more often than not; but what that saves is less than what the passes take, or more. */
+static void check_passes(uint64_t cycles, unsigned int handlers)
+{
+    test_no_path_more(NULL);
+    only_handler()->hits = 1400;
+    only_handler()->cycles = 1400 * cycles;
+    only_handler()->passes[RADON_FAST_PASS_CHOSEN] = 600;
+    tick();
+    assert_int_equal(fake.handlers, handlers);
+}
+
+static void test_passes_take_less(void **state)
+{
+    (void)state;
+    check_passes(300, 1);
+}
+
+static void test_passes_take_more(void **state)
+{
+    (void)state;
+    check_passes(800, 0);
+    assert_decided("retire", "policy", "LOW_HITS");
+}
+
+/* Hardly an entry was timed, and yet they take their time: each is long. */
+static void test_long_by_few(void **state)
+{
+    (void)state;
+    tick();
+    fake_entries(&fake, GETPPID, 1, 0);
+    fake.site[0].bounced_looks = 80;
+    fake.site[0].bounced_time = 80000000;
+    tick();
+    assert_int_equal(fake.captures, 0);
+    assert_decided("refuse", "policy", "LONG");
+}
+
 static void test_passes_for_events_are_nobodys_fault(void **state)
 {
     (void)state;
@@ -760,7 +797,7 @@ int main(void)
         TEST(test_text_changed), TEST(test_removed_by_hand), TEST(test_no_agreement),
         TEST(test_rare_path), TEST(test_new_path),
         TEST(test_passes_too_often), TEST(test_passes_for_events_are_nobodys_fault),
-        TEST(test_never_hits), TEST(test_next_daemon_adopts), TEST(test_many_addresses), TEST(test_no_gain), TEST(test_gain_of_the_way_back), TEST(test_hardly_hits_in_shadow), TEST(test_no_path_more), TEST(test_explain),
+        TEST(test_never_hits), TEST(test_next_daemon_adopts), TEST(test_many_addresses), TEST(test_no_gain), TEST(test_gain_of_the_way_back), TEST(test_hardly_hits_in_shadow), TEST(test_no_path_more), TEST(test_passes_take_less), TEST(test_passes_take_more), TEST(test_long_by_few), TEST(test_explain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
