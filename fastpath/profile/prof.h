@@ -89,6 +89,8 @@ struct prof {
     double cycles;          /* faded, as the candidates' costs */
     double iret_cycles;     /* of one iret */
     uint32_t period;        /* of the samples in the hot sites */
+    double cycles_each;     /* an instruction, by what was recorded; 0: not known yet */
+    unsigned int short_bins; /* of the histograms: what seen.shorts has */
     unsigned int cpus;
     bool off;               /* was switched off when last looked at */
     bool busy;              /* a candidate is on its way */
@@ -113,7 +115,7 @@ void prof_end(struct prof *p, bool remove);
 /* rank.c: reads the hot sites; candidates and their shares. */
 bool rank_update(struct prof *p);
 bool rank_is_hot(const struct prof *p, const struct candidate *c);
-/* Hardly an entry is short enough to be recorded, at one instruction a cycle. */
+/* Hardly an entry is short enough to be recorded, as far as it is known how long an instruction takes. */
 bool rank_is_long(const struct prof *p, const struct candidate *c);
 /* About how long it is from one entry to the next, while it is as hot as now. */
 double rank_interval_ns(const struct prof *p, const struct candidate *c);

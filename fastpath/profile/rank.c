@@ -137,8 +137,12 @@ bool rank_is_hot(const struct prof *p, const struct candidate *c)
 
 bool rank_is_long(const struct prof *p, const struct candidate *c)
 {
+    double most = p->policy.max_steps * p->cycles_each;
+
+    if (!p->short_bins)
+        return false;
     /* The most entries that so few of them timed can stand for take more on average, even so. */
-    if (c->timed < FEW_TIMED && c->cost > (c->timed + FEW_TIMED) * p->period * p->policy.max_steps)
+    if (c->timed < FEW_TIMED && c->cost > (c->timed + FEW_TIMED) * p->period * most)
         return true;
     return c->timed >= FEW_TIMED && c->timed_short < (1 - LONG_SHARE) * c->timed;
 }
@@ -155,9 +159,31 @@ static uint64_t shorts_of(const struct prof *p, const struct radon_site *s)
 {
     uint64_t n = 0;
 
-    for (unsigned int bin = 0; bin < RADON_SITE_BINS && 16ull << bin < p->policy.max_steps; bin++)
+    for (unsigned int bin = 0; bin < p->short_bins; bin++)
         n += s->bounced_cost[bin];
     return n;
+}
+
+/* What may be short enough, as far as is known now.  True: not what it was. */
+static bool choose_shorts(struct prof *p)
+{
+    unsigned int bins = 0;
+
+    while (bins < RADON_SITE_BINS && (double)(16ull << bins) < p->policy.max_steps * p->cycles_each)
+        bins++;
+    if (bins == p->short_bins)
+        return false;
+    p->short_bins = bins;
+    return true;
+}
+
+/* Other bins: what was counted before tells nothing. */
+static void begin_shorts(struct prof *p)
+{
+    for (unsigned int i = 0; i < p->nr; i++) {
+        p->candidate[i].seen.shorts = p->candidate[i].tick.shorts;
+        p->candidate[i].timed_short = p->candidate[i].timed;
+    }
 }
 
 static void fade(struct prof *p, struct candidate *c, uint32_t period)
@@ -227,6 +253,7 @@ bool rank_update(struct prof *p)
     unsigned int n;
     uint32_t period;
     uint64_t since;
+    bool others = choose_shorts(p);
     int rc = hv_sites(p->backend, p->domain, p->cpus, &rows, &n, &period, &since);
 
     if (rc) {
@@ -246,6 +273,8 @@ bool rank_update(struct prof *p)
     }
     p->iret_cycles = iret_cost(rows, n);
     p->period = period;
+    if (others)
+        begin_shorts(p);
     free(rows);
     p->cycles = p->cycles * FADE + (double)(p->tsc - p->ranked_tsc);
     if (p->ranked_tsc)

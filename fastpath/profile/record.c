@@ -109,6 +109,22 @@ static unsigned int complete(const struct synth_capture *capture, unsigned int n
     return done;
 }
 
+#define LEARNED 0.25 /* of what differs */
+
+/* How many cycles an instruction takes here, by those that came to their end. */
+static void learn_speed(struct prof *p, const struct candidate *c, const struct synth_capture *capture,
+                        unsigned int n, unsigned int done)
+{
+    double steps = 0, each;
+
+    for (unsigned int i = 0; i < n; i++)
+        if (capture[i].head->end == RADON_CAPTURE_DONE)
+            steps += capture[i].head->steps;
+    each = steps > 0 ? c->entry_cycles * done / steps : 0;
+    if (each > 0)
+        p->cycles_each = p->cycles_each > 0 ? p->cycles_each + LEARNED * (each - p->cycles_each) : each;
+}
+
 /* Back to the handler that it has, if it has one, else rest. */
 static void give_up(struct prof *p, struct candidate *c, enum why why, unsigned int n)
 {
@@ -148,6 +164,7 @@ static void finish(struct prof *p, struct candidate *c)
         give_up(p, c, why, n);
         return;
     }
+    learn_speed(p, c, capture, n, done);
     c->blob[c->rounds] = blob;
     c->blob_bytes[c->rounds++] = bytes;
     make_handler(p, c);
