@@ -83,7 +83,7 @@ static bool hardly_hits(const struct prof *p, const struct radon_fast_info *h)
            compared * 100 < (compared + passes) * p->policy.hit_percent;
 }
 
-#define RARE 32u
+#define RARE 128u
 
 /*
  * A way through the handler that is less than one run in RARE, and was met by chance, keeps the others from

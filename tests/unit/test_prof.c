@@ -494,7 +494,7 @@ static void test_rare_path(void **state)
     assert_int_equal(fake.capture.flags, RADON_CAPTURE_OTHERS); /* not what the daemon does itself */
     assert_int_equal(fake.capture.skip, 0);
     first = only_handler()->id;
-    only_handler()->agreed = 32 * prof.policy.agreements - 1;
+    only_handler()->agreed = 128 * prof.policy.agreements - 1;
     only_handler()->agreed_in_row = prof.policy.agreements - 1;
     tick();
     assert_int_equal(only_handler()->id, first);
@@ -505,7 +505,7 @@ static void test_rare_path(void **state)
     assert_int_not_equal(only_handler()->id, first);
     assert_int_equal(fake.capture.skip, 6); /* of other occurrences */
     assert_int_equal(prof.candidate[0].failures, 0);
-    only_handler()->agreed = 32 * prof.policy.agreements; /* the hypervisor is about to activate it */
+    only_handler()->agreed = 128 * prof.policy.agreements; /* the hypervisor is about to activate it */
     only_handler()->agreed_in_row = prof.policy.agreements;
     tick();
     assert_int_equal(fake.handlers, 1);
@@ -532,7 +532,7 @@ static void test_new_path(void **state)
     only_handler()->state = RADON_FAST_SHADOW;
     only_handler()->agreed_in_row = 1;
     tick();
-    only_handler()->agreed += 32 * prof.policy.agreements;
+    only_handler()->agreed += 128 * prof.policy.agreements;
     tick();
     assert_decided("retire", "policy", "RARE_PATH");
     assert_int_equal(fake.handlers, 0);
