@@ -59,6 +59,8 @@ struct code {
 };
 
 bool schedule(struct code *c);
+/* order.c: appends the items of the paths from s on; c->needed says what is done. */
+void order_items(struct code *c, struct segment *s);
 /* assume.c: values, as they are where the guards of the first piece hold. */
 void assume_guards(struct work *w);
 /* apart.c */
@@ -124,6 +126,12 @@ bool reg_dead_after(const struct emitter *e, node_id a);
 void put_const(struct emitter *e, unsigned int reg, uint64_t value);
 /* blob.c: ends the code, makes the program of it and has it verified. */
 bool make_program(struct work *w, struct emitter *e);
+
+/* Whether the value never has more than 32 bits. */
+static inline bool fits_32(const struct graph *g, node_id a)
+{
+    return g_node(g, a)->hi <= 0xffffffffull;
+}
 
 static inline bool fits_imm(uint64_t value)
 {

@@ -17,31 +17,25 @@ SNIPPET(put, "", "mov %rsi, (%rdi)");
 static uint64_t *data, *other, *stored, *l1;
 static volatile uint64_t *entry;
 
-/* The entry at rdx, if it holds r8, becomes r9; with rbx not zero, a store there goes before it. */
+/* The entry at rdx, if it holds r8, becomes r9. */
+#define UPDATE LDX(1, 6, CTX(rdx)), LDX(2, 6, CTX(r8)), LDX(3, 6, CTX(r9)), CALL(HELPER_PT_UPDATE)
+
+/* The update; with rbx not zero, a store there goes before it. */
 static const struct fast_insn update[] = {
     MOV(6, 1),
     LDX(1, 6, CTX(rbx)),
     JEQI(1, 0, 2),
     MOVI(2, 5),
     CALL(HELPER_STORE64),
-    LDX(1, 6, CTX(rdx)),
-    LDX(2, 6, CTX(r8)),
-    LDX(3, 6, CTX(r9)),
-    CALL(HELPER_PT_UPDATE),
+    UPDATE,
     MOVI(0, 1),
     EXIT,
 };
 /* The same update twice. */
 static const struct fast_insn twice[] = {
     MOV(6, 1),
-    LDX(1, 6, CTX(rdx)),
-    LDX(2, 6, CTX(r8)),
-    LDX(3, 6, CTX(r9)),
-    CALL(HELPER_PT_UPDATE),
-    LDX(1, 6, CTX(rdx)),
-    LDX(2, 6, CTX(r8)),
-    LDX(3, 6, CTX(r9)),
-    CALL(HELPER_PT_UPDATE),
+    UPDATE,
+    UPDATE,
     MOVI(0, 1),
     EXIT,
 };
