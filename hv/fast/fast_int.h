@@ -114,9 +114,9 @@ extern const struct fast_env fast_env;
 /* Proves what the run has staged, and takes all or none of it.  fast_pt_end() is to follow. */
 bool fast_take(struct fast_run *run, struct fast_world *w);
 /* Behind fast_take(), or fast_prove() and perhaps fast_commit(): gives up updates that were not taken. */
+void fast_pt_end(struct fast_world *w);
 /* run->page[place] knows no page. */
 void fast_forget_page(struct fast_run *run, unsigned int place);
-void fast_pt_end(struct fast_world *w);
 struct fast_cpu *fast_this_cpu(void);
 /* The flags and maps of all vCPUs, after a change of what is attached or waited for; the lock is held. */
 void fast_refresh_all(struct fast_domain *fd);
