@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`radon test`: everything that CI runs, stage by stage.
 
-One line a test, one verdict line a stage, and last a line with the counts alone. A stage whose tools
-or programs are broken counts as one failed test: nothing that was to be tested passes in silence.
+One line a test, one verdict line a stage, at the end what failed or was skipped once more, and last a
+line with the counts alone. A stage whose tools or programs are broken counts as one failed test:
+nothing that was to be tested passes in silence.
 """
 
 import concurrent.futures
@@ -44,13 +45,17 @@ class Tally:
 
     def __init__(self):
         self.counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
+        self.remarkable = []
         self.lock = threading.Lock()
 
     def add(self, stage, name, verdict, seconds, detail=""):
         tail = ": " + detail if detail else ""
         with self.lock:
             self.counts[verdict] += 1
-            print("%-7s %s/%s (%.1f s)%s" % (verdict, stage, name, seconds, tail), flush=True)
+            line = "%-7s %s/%s (%.1f s)%s" % (verdict, stage, name, seconds, tail)
+            if verdict != PASSED:
+                self.remarkable.append(line)
+            print(line, flush=True)
 
     def line(self, counts=None):
         counts = counts or self.counts
@@ -252,6 +257,6 @@ def main(argv):
     tally = Tally()
     for name in options.stages or STAGES:
         run_stage(tally, name, options)
-    print(tally.line(), flush=True)
+    print("\n".join(tally.remarkable + [tally.line()]), flush=True)
     failed = tally.counts[FAILED] or not tally.counts[PASSED]
     return EXIT_FAILED if failed else EXIT_OK
