@@ -20,7 +20,7 @@ SCRIPT = """insmod /xen-privcmd.ko
 radon-prof > /prof.log 2>&1 & prof=$!
 /cow_faults loop 1500 || exit 1
 /cow_faults shared 20 || exit 1
-/cow_faults loop 20 || exit 1
+/cow_faults loop 21 || exit 1
 kill $prof; wait $prof
 radon-handler list --json"""
 
