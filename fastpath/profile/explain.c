@@ -122,17 +122,22 @@ static int read_rows(const struct prof_backend *b, uint16_t domain, struct expla
     e->cycles = since < info.tsc ? info.tsc - since : 1;
     e->row = calloc(n + 1, sizeof(*e->row));
     for (unsigned int i = 0; e->row && i < n; i++) {
-        e->row[i] = row_of(&site[i]);
-        e->row[i].count = site[i].count * period;
-        e->row[i].bounced = site[i].bounced * period + site[i].bounced_looks;
-        e->row[i].cycles = site[i].bounced || site[i].bounced_looks
-                               ? radon_site_bounced_cycles(&site[i], period)
-                               : radon_site_cycles(&site[i], period);
+        struct explained *row = &e->row[e->nr];
+
+        if (radon_site_is_part(&site[i]))
+            continue;
+        *row = row_of(&site[i]);
+        row->count = site[i].count * period;
+        row->bounced = site[i].bounced * period + site[i].bounced_looks;
+        row->cycles = site[i].bounced || site[i].bounced_looks
+                          ? radon_site_bounced_cycles(&site[i], period)
+                          : radon_site_cycles(&site[i], period);
+        e->nr++;
     }
     free(site);
     if (!e->row)
         return -ENOMEM;
-    e->nr = merge(e->row, n);
+    e->nr = merge(e->row, e->nr);
     qsort(e->row, e->nr, sizeof(*e->row), by_cost);
     for (unsigned int i = 0; i < e->nr; i++)
         e->row[i].share_ppm = (double)e->row[i].cycles * 1e6 / (double)e->cycles;

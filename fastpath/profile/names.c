@@ -56,6 +56,7 @@ static const char *const site_kinds[RADON_SITE_KINDS] = {
     [RADON_SITE_SYSCALL] = "syscall",       [RADON_SITE_HYPERCALL] = "hypercall",
     [RADON_SITE_TRAP] = "trap",             [RADON_SITE_PAGE_FAULT] = "page_fault",
     [RADON_SITE_EMULATION] = "emulation",   [RADON_SITE_INTERRUPT] = "interrupt",
+    [RADON_SITE_OPERATION] = "operation",   [RADON_SITE_SUBCALL] = "subcall",
 };
 
 static const char *const registers[] = {

@@ -8,6 +8,7 @@
 #include "public/radon.h"
 #include "hv/lib.h"
 #include "hv/domain.h"
+#include "hv/sites.h"
 #include "hv/trace.h"
 #include "hv/vcpu.h"
 #include "hv/version.h"
@@ -74,17 +75,24 @@ static long call_by_number(unsigned long op, const uint64_t a[6])
 
 long do_multicall(HCALL_ARGS2(list, count))
 {
+    const struct vcpu_hot *h = hot();
     struct multicall_entry call;
 
     for (unsigned long i = 0; i < count; i++, list += sizeof(call)) {
+        uint64_t begun;
+
         if (!copy_from_guest(&call, list, 1))
             return -XEN_EFAULT;
+        begun = sites_part_begins();
         if (trace_is_on(TRACE_EV_pv_subcall))
             trace_subcall(call.op, call.args);
         call.result = (xen_ulong_t)call_by_number(call.op, call.args);
         trace_exit_subcall((uint32_t)call.op, (int64_t)call.result);
         if (!put_guest_u64(list + offsetof(struct multicall_entry, result), call.result))
             return -XEN_EFAULT;
+        if (unlikely(begun))
+            sites_add_part_here(h, begun,
+                                SITE_PART(RADON_SITE_SUBCALL, sites_subcall(h, call.op, call.args[0])));
         if (i % MULTICALL_BATCH == MULTICALL_BATCH - 1)
             preempt_point();
     }

@@ -7,6 +7,7 @@
 #include "hv/lib.h"
 #include "hv/mm.h"
 #include "hv/percpu.h"
+#include "hv/sites.h"
 #include "hv/time.h"
 #include "hv/trace.h"
 
@@ -36,6 +37,7 @@ long do_sysctl(HCALL_ARGS1(arg))
         return -XEN_EPERM;
     if (!copy_from_guest(&op, arg, 1))
         return -XEN_EFAULT;
+    SITES_OPERATION(__HYPERVISOR_sysctl, op.cmd);
     trace_operation(__HYPERVISOR_sysctl, op.cmd, 0);
     if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
         return -XEN_EACCES;

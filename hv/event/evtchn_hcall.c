@@ -6,6 +6,7 @@
 
 #include "hv/guest.h"
 #include "hv/hypercall.h"
+#include "hv/sites.h"
 #include "hv/trace.h"
 
 union evtchn_arg {
@@ -73,6 +74,7 @@ long do_event_channel_op_compat(HCALL_ARGS1(va))
 
     if (!copy_from_guest(&cmd, va, 1))
         return -XEN_EFAULT;
+    SITES_OPERATION(__HYPERVISOR_event_channel_op_compat, cmd);
     trace_operation(__HYPERVISOR_event_channel_op_compat, cmd, 0);
     if (cmd > EVTCHNOP_unmask)
         return -XEN_ENOSYS;

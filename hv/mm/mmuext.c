@@ -5,6 +5,7 @@
 #include "hv/asm.h"
 #include "hv/fast.h"
 #include "hv/guest.h"
+#include "hv/sites.h"
 #include "hv/trace.h"
 
 #include "mm_int.h"
@@ -218,6 +219,7 @@ static long mmuext_one(struct vcpu *v, struct domain *owner, const struct mmuext
 {
     struct domain *d = v->domain;
 
+    SITES_OPERATION(__HYPERVISOR_mmuext_op, op->cmd);
     trace_operation(__HYPERVISOR_mmuext_op, op->cmd, op->arg1.mfn);
     if (unlikely(owner != d) && !op_takes_foreign(op->cmd))
         return -XEN_EPERM;

@@ -208,12 +208,7 @@ static inline struct site_row *find_here(const struct vcpu_hot *h, uint64_t key,
                ? row : sites_find_in(&site_tables[h->cpu->id], key, address);
 }
 
-/* ------------------------------------------------------------------ entries */
-
-static inline unsigned int low_bin(uint64_t cost) /* of one that is within a limit */
-{
-    return 31 - (unsigned int)__builtin_clz((uint32_t)cost | 31) - 4;
-}
+/* ------------------------------------------------------------------ entries, parts of hypercalls */
 
 static inline void add_here(struct site_row *row, uint64_t cost)
 {
@@ -222,7 +217,7 @@ static inline void add_here(struct site_row *row, uint64_t cost)
         return;
     }
     row->total += cost;
-    row->cost[low_bin(cost)]++;
+    row->cost[site_low_bin(cost)]++;
 }
 
 static inline void add_bounced_here(struct site_row *row, uint64_t cost)
@@ -232,7 +227,17 @@ static inline void add_bounced_here(struct site_row *row, uint64_t cost)
         return;
     }
     row->bounced_total += cost;
-    row->bounced_cost[low_bin(cost)]++;
+    row->bounced_cost[site_low_bin(cost)]++;
+}
+
+void sites_add_part_slowly(uint64_t key, uint64_t cost)
+{
+    add_here(sites_find_in(&site_tables[hot()->cpu->id], key, 0), cost);
+}
+
+void sites_add_part(uint64_t begun, uint64_t part)
+{
+    sites_add_part_here(hot(), begun, part);
 }
 
 void sites_end_bounce(struct vcpu_hot *h, bool iret)

@@ -10,6 +10,7 @@
 #include "hv/hypercall.h"
 #include "hv/lib.h"
 #include "hv/percpu.h"
+#include "hv/sites.h"
 #include "hv/trace.h"
 
 #include <xen/arch-x86/xen-mca.h>
@@ -81,6 +82,7 @@ long do_mca(HCALL_ARGS1(va))
         return -XEN_EPERM;
     if (!copy_from_guest(&op, va, 1))
         return -XEN_EFAULT;
+    SITES_OPERATION(__HYPERVISOR_mca, op.cmd);
     trace_operation(__HYPERVISOR_mca, op.cmd, 0);
     if (op.interface_version != XEN_MCA_INTERFACE_VERSION)
         return -XEN_EACCES;

@@ -9,6 +9,7 @@
 #include "hv/hypercall.h"
 #include "hv/irq.h"
 #include "hv/lib.h"
+#include "hv/sites.h"
 #include "hv/trace.h"
 
 #define PORTS 65536
@@ -299,6 +300,7 @@ long do_physdev_op_compat(HCALL_ARGS1(va))
 
     if (!copy_from_guest(&cmd, va, 1))
         return -XEN_EFAULT;
+    SITES_OPERATION(__HYPERVISOR_physdev_op_compat, cmd);
     trace_operation(__HYPERVISOR_physdev_op_compat, cmd, 0);
     switch (cmd) {
     case PHYSDEVOP_irq_status_query:

@@ -10,6 +10,7 @@
 #include "hv/lib.h"
 #include "hv/paging.h"
 #include "hv/percpu.h"
+#include "hv/sites.h"
 #include "hv/symbols.h"
 #include "hv/time.h"
 #include "hv/trace.h"
@@ -359,6 +360,7 @@ long do_platform_op(HCALL_ARGS1(va))
         return -XEN_EPERM;
     if (!copy_from_guest(&op, va, 1))
         return -XEN_EFAULT;
+    SITES_OPERATION(__HYPERVISOR_platform_op, op.cmd);
     trace_operation(__HYPERVISOR_platform_op, op.cmd, 0);
     if (op.interface_version != XENPF_INTERFACE_VERSION)
         return -XEN_EACCES;

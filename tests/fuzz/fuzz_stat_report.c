@@ -54,21 +54,26 @@ static void check_row(const struct stat_row *r, bool from_recording)
 int stat_finish(const struct stat_options *o, const struct stat_result *r,
                 const struct stat_table *raw)
 {
-    struct stat_by by = { .domain = true, .routine = true, .address = true };
-    struct stat_table grouped = { 0 };
-    struct stat_sums sums, again;
+    struct stat_by by = { .domain = true };
+    struct stat_sums sums, of[STAT_LEVELS];
 
     (void)o;
     for (size_t i = 0; i < raw->nr; i++)
         check_row(&raw->row[i], r->source == STAT_RECORDING && r->recording);
     stat_sum(raw, &sums);
-    if (!stat_group(&grouped, raw, &by))
+    for (unsigned int i = 0; i < STAT_LEVELS; i++) {
+        struct stat_table grouped = { 0 };
+
+        if (!stat_group(&grouped, raw, &by, i))
+            abort();
+        stat_sort(&grouped, STAT_BY_NAME);
+        stat_sum(&grouped, &of[i]);
+        stat_free(&grouped);
+    }
+    if (of[STAT_EVENTS].count != of[STAT_ROUTINES].count ||
+        of[STAT_EVENTS].total != of[STAT_ROUTINES].total ||
+        sums.count != of[STAT_EVENTS].count + of[STAT_PARTS].count)
         abort();
-    stat_sort(&grouped, STAT_BY_NAME);
-    stat_sum(&grouped, &again);
-    if (sums.count != again.count || sums.total != again.total)
-        abort();
-    stat_free(&grouped);
     return 0;
 }
 

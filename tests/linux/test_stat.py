@@ -53,6 +53,20 @@ class Stat(ToolCase):
         self.assertGreaterEqual(row(document, ROUTINE, kind="hypercall", routine="privcmd_ioctl"),
                                 count)
 
+    def check_parts(self, document):
+        """Linux makes no mmuext_op without operations; what is a part is in its hypercall's time."""
+        rows = {r["event"]: r for r in document["rows"] if r["level"] in (EVENT, "part")}
+        operations = [r for name, r in rows.items() if name.startswith("operation:mmuext_op.")]
+        calls = [rows[name] for name in ("hypercall:mmuext_op", "subcall:mmuext_op") if name in rows]
+        self.assertGreater(len(operations), 1, rows.keys())
+        self.assertGreaterEqual(sum(r["count"] for r in operations), sum(r["count"] for r in calls))
+        self.assertLess(sum(r["total_cycles"] for r in operations),
+                        sum(r["total_cycles"] for r in calls))
+        subcalls = [r for name, r in rows.items() if name.startswith("subcall:")]
+        self.assertGreaterEqual(sum(r["count"] for r in subcalls), rows["hypercall:multicall"]["count"])
+        self.assertLess(sum(r["total_cycles"] for r in subcalls),
+                        rows["hypercall:multicall"]["total_cycles"])
+
     def check_sums(self, document):
         """Both tables have every entry, and percentiles lie in their bounds."""
         for level in (EVENT, ROUTINE):
@@ -69,6 +83,7 @@ class Stat(ToolCase):
     def test_exact(self):
         did, document = self.measure()
         self.check_exact(did, document)
+        self.check_parts(document)
         self.check_sums(document)
 
     def test_exact_on_two_cpus_by_cpu(self):

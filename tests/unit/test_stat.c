@@ -146,7 +146,7 @@ static void rows_are_added_up(void **state)
     add(&raw, 1, site(3, RADON_SITE_HYPERCALL, 23, 0x1000, 13, 20), 1);
     add(&raw, 1, site(3, RADON_SITE_SYSCALL, 39, 0x1000, 1, 20), 1);
     assert_int_equal(raw.nr, 5);
-    assert_true(stat_group(&all, &raw, &by_none));
+    assert_true(stat_group(&all, &raw, &by_none, STAT_EVENTS));
     stat_sort(&all, STAT_BY_COUNT);
     assert_int_equal(all.nr, 2);
     assert_int_equal(all.row[0].count, 36);
@@ -156,7 +156,7 @@ static void rows_are_added_up(void **state)
     stat_sum(&all, &sums);
     assert_int_equal(sums.count, 37);
     assert_int_equal(sums.kind_count[RADON_SITE_SYSCALL], 1);
-    assert_true(stat_group(&cpus, &raw, &by_cpu));
+    assert_true(stat_group(&cpus, &raw, &by_cpu, STAT_EVENTS));
     stat_sort(&cpus, STAT_BY_NAME);
     assert_int_equal(cpus.nr, 3);
     assert_int_equal(cpus.row[0].key.cpu, 0);
@@ -179,7 +179,7 @@ static void vcpus_of_one_cpu_are_apart(void **state)
     add(&raw, 1, of_vcpu(3, site(2, RADON_SITE_SYSCALL, 39, 0x1000, 11, 40)), 1);
     add(&raw, 0, of_vcpu(3, site(0, RADON_SITE_SYSCALL, 39, 0x1000, 13, 50)), 1);
     add(&raw, 1, of_vcpu(3, evicted), 1);
-    assert_true(stat_group(&vcpus, &raw, &by_vcpu));
+    assert_true(stat_group(&vcpus, &raw, &by_vcpu, STAT_EVENTS));
     stat_sort(&vcpus, STAT_BY_COUNT);
     assert_int_equal(vcpus.nr, 4);
     assert_int_equal(vcpus.row[0].key.vcpu, 1);
@@ -189,7 +189,7 @@ static void vcpus_of_one_cpu_are_apart(void **state)
     assert_int_equal(vcpus.row[1].cost.total, 7 * 40 + 13 * 50);
     assert_true(vcpus.row[2].key.overflow && vcpus.row[2].key.vcpu == 3);
     assert_int_equal(vcpus.row[3].key.domain, 2);
-    assert_true(stat_group(&all, &raw, &by_none));
+    assert_true(stat_group(&all, &raw, &by_none, STAT_EVENTS));
     assert_int_equal(all.nr, 2);
     assert_int_equal(all.row[0].count + all.row[1].count, 38);
     stat_free(&raw);
@@ -280,7 +280,7 @@ static void many_rows(void **state)
 static void evicted_rows(void **state)
 {
     struct stat_table raw = { 0 }, t = { 0 };
-    struct stat_by by = { .routine = true, .address = true };
+    struct stat_by by = { 0 };
     struct radon_site s = site(0, RADON_SITE_PAGE_FAULT, 0, 0, 4, 50);
     struct stat_sums sums;
     char name[STAT_NAME_MAX];
@@ -296,7 +296,7 @@ static void evicted_rows(void **state)
     add(&raw, 1, s, 1);
     assert_int_equal(raw.nr, 2); /* one a CPU */
     add(&raw, 1, site(0, RADON_SITE_PAGE_FAULT, 0, 0, 1, 50), 1);
-    assert_true(stat_group(&t, &raw, &by));
+    assert_true(stat_group(&t, &raw, &by, STAT_EVENTS));
     stat_sort(&t, STAT_BY_COUNT);
     assert_int_equal(t.nr, 2);
     assert_int_equal(t.row[0].count, 8);
@@ -312,7 +312,7 @@ static void routines(void **state)
 {
     static const char routine[] = "xen_iret";
     struct stat_table raw = { 0 }, t = { 0 };
-    struct stat_by by = { .routine = true, .address = true };
+    struct stat_by by = { 0 };
 
     (void)state;
     add(&raw, 0, site(0, RADON_SITE_HYPERCALL, 1, 0x1000, 1, 50), 1);
@@ -320,7 +320,7 @@ static void routines(void **state)
     add(&raw, 0, site(0, RADON_SITE_HYPERCALL, 2, 0x2000, 4, 50), 1);
     add(&raw, 0, site(0, RADON_SITE_HYPERCALL, 2, 0x3000, 8, 50), 1);
     raw.row[0].routine = raw.row[1].routine = routine;
-    assert_true(stat_group(&t, &raw, &by));
+    assert_true(stat_group(&t, &raw, &by, STAT_ROUTINES));
     stat_sort(&t, STAT_BY_COUNT);
     assert_int_equal(t.nr, 3);
     assert_int_equal(t.row[0].count, 8);
@@ -329,6 +329,37 @@ static void routines(void **state)
     assert_string_equal(t.row[2].routine, routine);
     stat_free(&raw);
     stat_free(&t);
+}
+
+/* What is in a hypercall's row already is in none of the sums. */
+static void parts(void **state)
+{
+    struct stat_table raw = { 0 }, level[STAT_LEVELS] = { 0 };
+    struct stat_by by = { .vcpu = true };
+    char name[STAT_NAME_MAX];
+
+    (void)state;
+    add(&raw, 0, site(0, RADON_SITE_HYPERCALL, 26, 0x1000, 4, 900), 1);
+    add(&raw, 0, site(0, RADON_SITE_OPERATION, 26 | 5 << 8, 0, 8, 100), 1);
+    add(&raw, 0, site(0, RADON_SITE_OPERATION, 26 | 6 << 8, 0, 2, 50), 1);
+    add(&raw, 1, site(0, RADON_SITE_OPERATION, 26 | 6 << 8, 0, 3, 60), 1);
+    add(&raw, 1, site(0, RADON_SITE_SUBCALL, 14, 0, 1, 70), 1);
+    for (unsigned int i = 0; i < STAT_LEVELS; i++) {
+        assert_true(stat_group(&level[i], &raw, &by, i));
+        stat_sort(&level[i], STAT_BY_TOTAL);
+    }
+    assert_int_equal(level[STAT_EVENTS].nr, 1);
+    assert_int_equal(level[STAT_ROUTINES].nr, 1);
+    assert_int_equal(level[STAT_PARTS].nr, 3);
+    assert_int_equal(level[STAT_PARTS].row[0].cost.total, 800);
+    assert_int_equal(level[STAT_PARTS].row[1].count, 5);
+    assert_int_equal(level[STAT_PARTS].row[1].cost.max, 60);
+    assert_string_equal(stat_name(&level[STAT_PARTS].row[1].key, name),
+                        "operation:mmuext_op.tlb_flush_local");
+    assert_int_equal(level[STAT_PARTS].row[2].key.kind, RADON_SITE_SUBCALL);
+    for (unsigned int i = 0; i < STAT_LEVELS; i++)
+        stat_free(&level[i]);
+    stat_free(&raw);
 }
 
 /* ------------------------------------------------------------------ names and fields */
@@ -349,7 +380,7 @@ static void names(void **state)
     assert_string_equal(name_of(RADON_SITE_HYPERCALL, 23), "hypercall:iret");
     assert_string_equal(name_of(RADON_SITE_HYPERCALL, 29 | 1 << 8), "hypercall:sched_op.block");
     assert_string_equal(name_of(RADON_SITE_HYPERCALL, 29 | 200 << 8), "hypercall:sched_op.200");
-    assert_string_equal(name_of(STAT_SUBCALL, 1), "subcall:mmu_update");
+    assert_string_equal(name_of(RADON_SITE_SUBCALL, 1), "subcall:mmu_update");
     assert_string_equal(name_of(RADON_SITE_TRAP, 13), "trap:general_protection");
     assert_string_equal(name_of(RADON_SITE_PAGE_FAULT, 6), "trap:page_fault.user-write-absent");
     assert_string_equal(name_of(RADON_SITE_PAGE_FAULT, 0x11),
@@ -413,6 +444,7 @@ int main(void)
         cmocka_unit_test(many_rows),
         cmocka_unit_test(evicted_rows),
         cmocka_unit_test(routines),
+        cmocka_unit_test(parts),
         cmocka_unit_test(names),
         cmocka_unit_test(names_of_rubbish),
         cmocka_unit_test(fields_are_the_same_for_all),

@@ -99,27 +99,29 @@ static void costs(struct writer *w, const struct stat_row *r, uint64_t hz)
 }
 
 unsigned int stat_fields(const struct stat_result *result, const struct stat_row *r,
-                         bool is_routine, const struct stat_sums *sums,
+                         enum stat_level level, const struct stat_sums *sums,
                          struct stat_field fields[STAT_FIELDS_MAX])
 {
     struct writer w = { fields, 0 };
     char name[STAT_NAME_MAX > XEN_DOMAIN_NAME ? STAT_NAME_MAX : XEN_DOMAIN_NAME];
+    static const char *const levels[STAT_LEVELS] = { "event", "routine", "part" };
     const struct stat_key *k = &r->key;
+    bool one_number = level != STAT_ROUTINES && !k->overflow;
 
-    text(&w, "level", is_routine ? "routine" : "event");
+    text(&w, "level", levels[level]);
     place(&w, "domain", k->domain);
     text(&w, "domain_name", k->domain >= 0 ? xen_domain_name((uint16_t)k->domain, name) : NULL);
     place(&w, "vcpu", k->vcpu);
     place(&w, "cpu", k->cpu);
     text(&w, "kind", stat_kind_name(k->kind));
-    text(&w, "event", is_routine && !k->overflow ? NULL : stat_name(k, name));
-    number(&w, "number", !is_routine && !k->overflow, k->number);
+    text(&w, "event", one_number || k->overflow ? stat_name(k, name) : NULL);
+    number(&w, "number", one_number, k->number);
     text(&w, "routine", r->routine);
     snprintf(name, sizeof(name), "0x%016" PRIx64, k->address);
     text(&w, "address", k->address ? name : NULL);
     number(&w, "count", true, r->count);
     number(&w, "samples", true, r->samples);
-    fraction(&w, "count_share", r->count, sums->count);
+    fraction(&w, "count_share", r->count, level == STAT_PARTS ? 0 : sums->count);
     fraction(&w, "time_share", r->cost.total, sums->total);
     costs(&w, r, result->tsc_hz);
     return w.nr;

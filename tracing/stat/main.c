@@ -71,23 +71,17 @@ static int write_out(const struct stat_options *o, const struct stat_result *r,
 int stat_finish(const struct stat_options *o, const struct stat_result *r,
                 const struct stat_table *raw)
 {
-    struct stat_by by = o->by, routine_by = o->by;
-    struct stat_table events = { 0 }, routines = { 0 };
     struct stat_result shown = *r;
+    bool whole = true;
     int status;
 
-    routine_by.routine = routine_by.address = true;
-    if (stat_group(&events, raw, &by) && stat_group(&routines, raw, &routine_by)) {
-        stat_sort(&events, o->order);
-        stat_sort(&routines, o->order);
-        shown.events = &events;
-        shown.routines = &routines;
-        status = write_out(o, &shown, raw);
-    } else {
-        status = stat_fail("out of memory");
+    for (unsigned int level = 0; level < STAT_LEVELS; level++) {
+        whole = whole && stat_group(&shown.level[level], raw, &o->by, level);
+        stat_sort(&shown.level[level], o->order);
     }
-    stat_free(&events);
-    stat_free(&routines);
+    status = whole ? write_out(o, &shown, raw) : stat_fail("out of memory");
+    for (unsigned int level = 0; level < STAT_LEVELS; level++)
+        stat_free(&shown.level[level]);
     return status;
 }
 

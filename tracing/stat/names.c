@@ -8,16 +8,16 @@
 
 _Static_assert(STAT_NAME_MAX >= TRACE_NAME_MAX, "rows have room for their names");
 
-static const char *const kind_names[STAT_KINDS] = {
+static const char *const kind_names[RADON_SITE_KINDS] = {
     [RADON_SITE_SYSCALL] = "syscall",     [RADON_SITE_HYPERCALL] = "hypercall",
     [RADON_SITE_TRAP] = "trap",           [RADON_SITE_PAGE_FAULT] = "page_fault",
     [RADON_SITE_EMULATION] = "emulation", [RADON_SITE_INTERRUPT] = "interrupt",
-    [STAT_SUBCALL] = "subcall",
+    [RADON_SITE_OPERATION] = "operation", [RADON_SITE_SUBCALL] = "subcall",
 };
 
 const char *stat_kind_name(uint8_t kind)
 {
-    return kind < STAT_KINDS && kind_names[kind] ? kind_names[kind] : "unknown";
+    return kind < RADON_SITE_KINDS && kind_names[kind] ? kind_names[kind] : "unknown";
 }
 
 static const char *const syscall_names[] = {
@@ -35,13 +35,13 @@ static void syscall_name(uint32_t number, char *name)
         snprintf(name, STAT_NAME_MAX, "syscall:%u", number);
 }
 
-/* By number and operation; `first` is the first row of the kind of call. */
-static void call_name(uint32_t number, unsigned int first, char *name)
+/* By number and, where `place` has it, operation; `first` is the first row of the kind of call. */
+static void call_name(uint32_t number, unsigned int first, enum trace_op_place place, char *name)
 {
     uint32_t call = number & 0xff, op = number >> 8;
     char row[TRACE_NAME_MAX];
     int found = trace_op_find(call, op);
-    bool has_op = call < TRACE_HYPERCALLS && trace_calls[call].where == FIRST;
+    bool has_op = call < TRACE_HYPERCALLS && trace_calls[call].where == place;
 
     if (call >= TRACE_HYPERCALLS)
         snprintf(name, STAT_NAME_MAX, "hypercall:%u", call);
@@ -99,10 +99,13 @@ const char *stat_name(const struct stat_key *key, char name[STAT_NAME_MAX])
         syscall_name(key->number, name);
         break;
     case RADON_SITE_HYPERCALL:
-        call_name(key->number, TRACE_ROW_HYPERCALL, name);
+        call_name(key->number, TRACE_ROW_HYPERCALL, FIRST, name);
         break;
-    case STAT_SUBCALL:
-        call_name(key->number, TRACE_ROW_SUBCALL, name);
+    case RADON_SITE_SUBCALL:
+        call_name(key->number, TRACE_ROW_SUBCALL, FIRST, name);
+        break;
+    case RADON_SITE_OPERATION:
+        call_name(key->number, TRACE_ROW_OPERATION, IN_MEMORY, name);
         break;
     case RADON_SITE_TRAP:
         trap_name(key->number, name);

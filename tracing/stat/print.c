@@ -27,9 +27,9 @@ static void print_percentile(FILE *out, const struct histogram *h, double percen
     print_time(out, known, p.value, hz);
 }
 
-static const char *label(const struct stat_row *r, bool is_routine, char text[STAT_NAME_MAX])
+static const char *label(const struct stat_row *r, enum stat_level level, char text[STAT_NAME_MAX])
 {
-    if (!is_routine || r->key.overflow)
+    if (level != STAT_ROUTINES || r->key.overflow)
         return stat_name(&r->key, text);
     if (r->routine)
         snprintf(text, STAT_NAME_MAX, "%s %.70s", stat_kind_name(r->key.kind), r->routine);
@@ -41,7 +41,7 @@ static const char *label(const struct stat_row *r, bool is_routine, char text[ST
 }
 
 static void print_row(FILE *out, const struct stat_result *result, const struct stat_row *r,
-                      bool is_routine, const struct stat_sums *sums)
+                      enum stat_level level, const struct stat_sums *sums)
 {
     double all_count = sums->count ? (double)sums->count : 1;
     double all_time = sums->total ? (double)sums->total : 1;
@@ -49,8 +49,11 @@ static void print_row(FILE *out, const struct stat_result *result, const struct 
     char text[STAT_NAME_MAX];
     bool timed = r->cost.n;
 
-    fprintf(out, "%-44s %12" PRIu64 " %6.2f%%", label(r, is_routine, text), r->count,
-            100 * (double)r->count / all_count);
+    fprintf(out, "%-44s %12" PRIu64, label(r, level, text), r->count);
+    if (level == STAT_PARTS)
+        fprintf(out, " %7s", "-");
+    else
+        fprintf(out, " %6.2f%%", 100 * (double)r->count / all_count);
     if (timed)
         fprintf(out, " %12.1f %6.2f%%",
                 hz ? (double)r->cost.total * 1e6 / (double)hz : (double)r->cost.total / 1000,
@@ -87,8 +90,9 @@ static bool same_group(const struct stat_key *a, const struct stat_key *b)
 }
 
 static void print_head(FILE *out, const struct stat_result *result, const struct stat_view *view,
-                       bool is_routine)
+                       enum stat_level level)
 {
+    static const char *const titles[STAT_LEVELS] = { "EVENT", "ROUTINE", "PART OF A HYPERCALL" };
     static const char *const in_ns[] = { "total_us", "time",     "p50_ns",  "p99_ns",
                                          "max_ns",   "iret_p50", "iret_p99" };
     static const char *const in_cycles[] = { "total_kcyc", "time",     "p50_cyc", "p99_cyc",
@@ -96,18 +100,17 @@ static void print_head(FILE *out, const struct stat_result *result, const struct
     const char *const *n = result->tsc_hz ? in_ns : in_cycles;
 
     fprintf(out, "\n%s%-44s %12s %7s %12s %7s %10s %10s %10s %10s %10s%s\n",
-            view->colour ? "\033[1m" : "", is_routine ? "ROUTINE" : "EVENT", "count", "share", n[0],
+            view->colour ? "\033[1m" : "", titles[level], "count", "share", n[0],
             n[1], n[2], n[3], n[4], n[5], n[6], view->colour ? "\033[0m" : "");
 }
 
-static void print_table(FILE *out, const struct stat_result *result, const struct stat_table *t,
-                        const struct stat_view *view, bool is_routine)
+static void print_table(FILE *out, const struct stat_result *result, const struct stat_view *view,
+                        enum stat_level level, const struct stat_sums *sums)
 {
-    struct stat_sums sums;
+    const struct stat_table *t = &result->level[level];
     unsigned int shown = 0, left = 0;
 
-    stat_sum(t, &sums);
-    print_head(out, result, view, is_routine);
+    print_head(out, result, view, level);
     for (size_t i = 0; i < t->nr; i++) {
         bool first = !i || !same_group(&t->row[i].key, &t->row[i - 1].key);
 
@@ -120,7 +123,7 @@ static void print_table(FILE *out, const struct stat_result *result, const struc
         if (view->top && shown >= view->top)
             left++;
         else
-            print_row(out, result, &t->row[i], is_routine, &sums);
+            print_row(out, result, &t->row[i], level, sums);
         shown++;
     }
     if (left)
@@ -131,7 +134,7 @@ static void print_text(FILE *out, const struct stat_result *result, const struct
 {
     struct stat_sums sums;
 
-    stat_sum(result->events, &sums);
+    stat_sum(&result->level[STAT_EVENTS], &sums);
     if (result->recording)
         fprintf(out, "recording %s", result->recording);
     else if (result->source == STAT_SAMPLED)
@@ -151,9 +154,9 @@ static void print_text(FILE *out, const struct stat_result *result, const struct
     if (sums.overflow)
         fprintf(out, "%" PRIu64 " entries are in the evicted rows: their sites found no place\n",
                 sums.overflow);
-    print_table(out, result, result->events, view, false);
-    if (result->routines)
-        print_table(out, result, result->routines, view, true);
+    for (unsigned int level = 0; level < STAT_LEVELS; level++)
+        if (level != STAT_PARTS || result->level[level].nr)
+            print_table(out, result, view, level, &sums);
 }
 
 /* ------------------------------------------------------------------ JSON and CSV */
@@ -186,9 +189,9 @@ static void json_head(FILE *out, const struct stat_result *r)
 {
     struct stat_sums sums;
 
-    stat_sum(r->events, &sums);
+    stat_sum(&r->level[STAT_EVENTS], &sums);
     fprintf(out,
-            "{\n  \"schema\": \"radon-stat\", \"schema_version\": 1, \"tool_version\": \"%s\",\n",
+            "{\n  \"schema\": \"radon-stat\", \"schema_version\": 2, \"tool_version\": \"%s\",\n",
             RADON_REVISION);
     fprintf(out, "  \"complete\": %s, \"lost_records\": %" PRIu64 ", \"source\": \"%s\",\n",
             r->complete ? "true" : "false", r->lost_records, sources[r->source]);
@@ -247,28 +250,29 @@ static void csv_row(FILE *out, const struct stat_field *f, unsigned int n, bool 
     fputc('\n', out);
 }
 
-static bool print_rows(FILE *out, const struct stat_result *r, const struct stat_table *t,
-                       const struct stat_view *view, bool is_routine, bool first)
+static void print_rows(FILE *out, const struct stat_result *r, const struct stat_view *view)
 {
     struct stat_field f[STAT_FIELDS_MAX];
     struct stat_sums sums;
+    bool first = true;
 
-    if (!t)
-        return first;
-    stat_sum(t, &sums);
-    for (size_t i = 0; i < t->nr; i++) {
-        unsigned int n = stat_fields(r, &t->row[i], is_routine, &sums, f);
+    stat_sum(&r->level[STAT_EVENTS], &sums);
+    for (unsigned int level = 0; level < STAT_LEVELS; level++) {
+        const struct stat_table *t = &r->level[level];
 
-        if (view->format == STAT_JSON) {
-            fprintf(out, "%s\n    {", first ? "" : ",");
-            json_row(out, f, n);
-            fputc('}', out);
-        } else {
-            csv_row(out, f, n, false);
+        for (size_t i = 0; i < t->nr; i++) {
+            unsigned int n = stat_fields(r, &t->row[i], level, &sums, f);
+
+            if (view->format == STAT_JSON) {
+                fprintf(out, "%s\n    {", first ? "" : ",");
+                json_row(out, f, n);
+                fputc('}', out);
+            } else {
+                csv_row(out, f, n, false);
+            }
+            first = false;
         }
-        first = false;
     }
-    return first;
 }
 
 static void csv_head(FILE *out, const struct stat_result *r)
@@ -277,7 +281,7 @@ static void csv_head(FILE *out, const struct stat_result *r)
     struct stat_sums sums = { 0 };
     struct stat_row none = { .key = { .domain = STAT_ANY, .cpu = STAT_ANY, .vcpu = STAT_ANY } };
 
-    csv_row(out, f, stat_fields(r, &none, false, &sums, f), true);
+    csv_row(out, f, stat_fields(r, &none, STAT_EVENTS, &sums, f), true);
 }
 
 void stat_print(FILE *out, const struct stat_result *r, const struct stat_view *view)
@@ -290,7 +294,7 @@ void stat_print(FILE *out, const struct stat_result *r, const struct stat_view *
         json_head(out, r);
     else
         csv_head(out, r);
-    print_rows(out, r, r->routines, view, true, print_rows(out, r, r->events, view, false, true));
+    print_rows(out, r, view);
     if (view->format == STAT_JSON)
         fprintf(out, "\n  ]\n}\n");
 }

@@ -70,9 +70,13 @@ static bool entry_of(const struct trace_record *rec, int event, struct stat_key 
     switch (event) {
     case TRACE_EV_pv_hypercall:
     case TRACE_EV_pv_subcall:
-        key->kind = event == TRACE_EV_pv_subcall ? STAT_SUBCALL : RADON_SITE_HYPERCALL;
+        key->kind = event == TRACE_EV_pv_subcall ? RADON_SITE_SUBCALL : RADON_SITE_HYPERCALL;
         key->number = call_number(rec, v, n);
         key->address = 0;
+        return true;
+    case TRACE_EV_operation:
+        key->kind = RADON_SITE_OPERATION;
+        key->number = rec->words > 1 ? (rec->data[0] & 0xff) | rec->data[1] << 8 : 0xff;
         return true;
     case TRACE_EV_pv_trap:
         key->kind = RADON_SITE_TRAP;
@@ -121,7 +125,7 @@ static bool close_entry(struct recording *r, struct open_entry *e, uint64_t tsc,
 
 static bool is_call(const struct stat_key *key, uint32_t number)
 {
-    return (key->kind == RADON_SITE_HYPERCALL || key->kind == STAT_SUBCALL) &&
+    return (key->kind == RADON_SITE_HYPERCALL || key->kind == RADON_SITE_SUBCALL) &&
            (key->number & 0xff) == number;
 }
 
@@ -138,7 +142,7 @@ static void open_entry(struct cpu_state *cpu, const struct stat_key *key, uint64
 
     if (key->kind == RADON_SITE_HYPERCALL)
         cpu->call = e;
-    else if (key->kind == STAT_SUBCALL)
+    else if (key->kind == RADON_SITE_SUBCALL)
         cpu->subcall = e;
     /* The guest goes on with another task: who comes back to user mode is not who left it. */
     if (is_call(key, __HYPERVISOR_stack_switch))

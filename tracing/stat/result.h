@@ -19,7 +19,7 @@ struct stat_result {
     uint64_t lost_records;                      /* of a recording, as it says itself */
     uint64_t bad;                               /* rows or places that made no sense */
     bool complete;                              /* nothing is missing in the counts */
-    const struct stat_table *events, *routines; /* sorted */
+    struct stat_table level[STAT_LEVELS];       /* sorted */
 };
 
 enum stat_format { STAT_TEXT, STAT_JSON, STAT_CSV };
@@ -42,9 +42,9 @@ struct stat_field {
     char value[160]; /* "" : not known */
 };
 
-/* The fields of a row, the same ones for every row: how many. */
+/* The fields of a row, the same ones for every row: how many.  sums: of the events. */
 unsigned int stat_fields(const struct stat_result *result, const struct stat_row *row,
-                         bool is_routine, const struct stat_sums *sums,
+                         enum stat_level level, const struct stat_sums *sums,
                          struct stat_field fields[STAT_FIELDS_MAX]);
 
 #endif

@@ -10,7 +10,7 @@
 #include "stat.h"
 
 #define MAGIC "RADON-STAT"
-#define VERSION 1u
+#define VERSION 2u /* 1 had other numbers of kinds */
 #define ROWS_MAX (1u << 22)
 #define NAME_BYTES_MAX (1u << 26)
 
@@ -133,7 +133,7 @@ static const char *read_rows(FILE *in, const struct head *h, struct stat_saved *
 
         if (fread(&s, sizeof(s), 1, in) != 1)
             return "the file ends in the middle";
-        if (!s.kind || s.kind >= STAT_KINDS || s.routine > h->name_bytes)
+        if (!s.kind || s.kind >= RADON_SITE_KINDS || s.routine > h->name_bytes)
             return "a row makes no sense";
         key = (struct stat_key){ s.domain,        s.cpu,    s.vcpu,   (uint8_t)s.kind,
                                  s.overflow != 0, s.number, s.address };

@@ -140,24 +140,32 @@ void stat_row_merge(struct stat_row *to, const struct stat_row *from)
     histogram_merge(&to->to_iret, &from->to_iret);
 }
 
-bool stat_group(struct stat_table *to, const struct stat_table *from, const struct stat_by *by)
+static bool is_part(uint8_t kind)
+{
+    return kind == RADON_SITE_OPERATION || kind == RADON_SITE_SUBCALL;
+}
+
+bool stat_group(struct stat_table *to, const struct stat_table *from, const struct stat_by *by,
+                enum stat_level level)
 {
     for (size_t i = 0; i < from->nr; i++) {
         const struct stat_row *r = &from->row[i];
         struct stat_key key = r->key;
         struct stat_row *sum;
 
+        if (is_part(r->key.kind) != (level == STAT_PARTS))
+            continue;
         if (!by->domain)
             key.domain = STAT_ANY;
         if (!by->cpu)
             key.cpu = STAT_ANY;
         if (!by->vcpu)
             key.vcpu = STAT_ANY;
-        if (by->routine)
+        if (level == STAT_ROUTINES)
             key.number = 0;
-        if (!by->address || (by->routine && r->routine))
+        if (level != STAT_ROUTINES || r->routine)
             key.address = 0;
-        sum = find(to, &key, by->routine ? r->routine : NULL);
+        sum = find(to, &key, level == STAT_ROUTINES ? r->routine : NULL);
         if (!sum)
             return false;
         stat_row_merge(sum, r);

@@ -11,13 +11,18 @@
 #include "histogram.h"
 
 #define STAT_ANY (-1) /* all of them together, or not known */
-/* Kinds beyond enum radon_site_kind, that only recordings have. */
-#define STAT_SUBCALL ((uint8_t)RADON_SITE_KINDS)
-#define STAT_KINDS (RADON_SITE_KINDS + 1u)
+
+/* What a table of a result has rows of. */
+enum stat_level {
+    STAT_EVENTS,   /* what entered: by kind and number */
+    STAT_ROUTINES, /* the same entries by where they came from */
+    STAT_PARTS,    /* operations of hypercalls, entries of multicalls: they are in the hypercalls' rows */
+    STAT_LEVELS,
+};
 
 struct stat_key {
     int32_t domain, cpu, vcpu; /* or STAT_ANY */
-    uint8_t kind;              /* enum radon_site_kind, STAT_SUBCALL */
+    uint8_t kind;              /* enum radon_site_kind */
     bool overflow;             /* of rows that found no place in the hypervisor's table */
     uint32_t number;
     uint64_t address; /* 0: not known */
@@ -53,14 +58,14 @@ bool stat_add_site(struct stat_table *t, int32_t cpu, const struct radon_site *s
 /* Add one row's counts and costs to another one. */
 void stat_row_merge(struct stat_row *to, const struct stat_row *from);
 
-/* What rows of the result are apart by. */
+/* What rows of the result are apart by, besides their level's. */
 struct stat_by {
     bool domain, cpu, vcpu;
-    bool address, routine; /* of the guest's code; by routine: number does not matter */
 };
 
-/* Add up the rows of `from` in `to`, which is empty; false when memory is out. */
-bool stat_group(struct stat_table *to, const struct stat_table *from, const struct stat_by *by);
+/* Add up the rows of `from` that are of the level in `to`, which is empty; false when memory is out. */
+bool stat_group(struct stat_table *to, const struct stat_table *from, const struct stat_by *by,
+                enum stat_level level);
 
 enum stat_order { STAT_BY_TOTAL, STAT_BY_COUNT, STAT_BY_MAX, STAT_BY_NAME };
 
@@ -70,7 +75,7 @@ void stat_sort(struct stat_table *t, enum stat_order order);
 /* Sums over a table's rows. */
 struct stat_sums {
     uint64_t count, total;
-    uint64_t kind_count[STAT_KINDS], kind_total[STAT_KINDS];
+    uint64_t kind_count[RADON_SITE_KINDS], kind_total[RADON_SITE_KINDS];
     uint64_t overflow; /* entries that have no row of their own */
 };
 void stat_sum(const struct stat_table *t, struct stat_sums *s);

@@ -28,9 +28,9 @@ static inline void wrmsr(uint32_t msr, uint64_t v)
 
 static inline uint64_t rdtsc(void)
 {
-    uint32_t lo, hi;
+    uint64_t lo, hi; /* 32 bits each; the processor clears the upper halves */
     __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-    return lo | ((uint64_t)hi << 32);
+    return lo | hi << 32;
 }
 
 static inline uint64_t read_cr0(void) { uint64_t v; __asm__ volatile("mov %%cr0, %0" : "=r"(v)); return v; }

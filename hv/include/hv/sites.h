@@ -90,6 +90,68 @@ static inline void sites_iret(void)
         sites_end_bounce(h, true);
 }
 
+/* ------------------------------------------------------------------ parts of hypercalls */
+
+/* When a part of the hypercall that this vCPU is in begins: TSC, or 0 if the hypercall is not timed. */
+static inline uint64_t sites_part_begins(void)
+{
+    return sites_timed(hot()) ? rdtsc() : 0;
+}
+
+/* What a part is: its key as vcpu_hot.site_base differs from it.  number: below 2^32. */
+#define SITE_PART(kind, number) ((uint64_t)((kind) ^ RADON_SITE_HYPERCALL) << 32 | (uint32_t)(number))
+
+/* The number of an entry of a multicall. */
+static inline uint32_t sites_subcall(const struct vcpu_hot *h, uint64_t call, uint64_t first_argument)
+{
+    uint8_t mask = h->site_sub_masks[call % sizeof(h->site_sub_masks)]; /* no matter which, without such a call */
+
+    return (uint32_t)call | (uint32_t)(first_argument & mask) << 8;
+}
+
+static inline unsigned long site_low_bin(uint64_t cost) /* of one that is within a row's limit */
+{
+    return 63 - (unsigned long)__builtin_clzl(cost | 31) - 4;
+}
+
+void sites_add_part_slowly(uint64_t key, uint64_t cost);
+
+/* It is over.  begun: not 0. */
+static inline void sites_add_part_here(const struct vcpu_hot *h, uint64_t begun, uint64_t part)
+{
+    uint64_t key = h->site_base ^ part, cost = rdtsc() - begun;
+    struct site_row *row = &h->site_rows[SITE_HASH(key, 0)];
+
+    /* Rows of these kinds have no address. */
+    if (unlikely(row->key != key || cost > row->limit)) {
+        sites_add_part_slowly(key, cost);
+        return;
+    }
+    row->total += cost;
+    row->cost[site_low_bin(cost)]++;
+}
+
+void sites_add_part(uint64_t begun, uint64_t part); /* the same, not inline */
+
+struct site_operation {
+    uint64_t begun;
+    uint32_t number;
+};
+
+static inline void sites_end_operation(const struct site_operation *o)
+{
+    if (unlikely(o->begun))
+        sites_add_part(o->begun, SITE_PART(RADON_SITE_OPERATION, o->number));
+}
+
+/* An operation that has its number in memory, from here to the end of the scope. */
+#define SITES_OPERATION(call, operation)                                                           \
+    __attribute__((cleanup(sites_end_operation))) const struct site_operation operation_ = {       \
+        sites_part_begins(), (call) | (operation) << 8                                             \
+    }
+
+/* ------------------------------------------------------------------ bounces and entries */
+
 /* Its stack is another one: what it goes on with is not what it was given. */
 static inline void sites_void_bounce(void)
 {

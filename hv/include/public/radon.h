@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define RADON_HYPERCALL 55u /* __HYPERVISOR_arch_7 */
-#define RADON_ABI_VERSION 3u
+#define RADON_ABI_VERSION 4u
 
 enum radon_cmd {
     RADON_INFO = 0,           /* struct radon_info */
@@ -147,6 +147,9 @@ enum radon_site_kind {
     RADON_SITE_PAGE_FAULT = 4, /* number: error code, bits 0-4.  rip */
     RADON_SITE_EMULATION = 5,  /* number: enum radon_emulation.  rip */
     RADON_SITE_INTERRUPT = 6,  /* number: vector; of the hardware, while the guest ran.  address: 0 */
+    /* Parts of hypercalls, beside the rows of these: no entries of their own.  address: 0 */
+    RADON_SITE_OPERATION = 7,  /* that has its number in memory.  number: hypercall | operation << 8 */
+    RADON_SITE_SUBCALL = 8,    /* entry of a multicall.  number: as of a hypercall */
     RADON_SITE_KINDS,
 };
 
@@ -177,6 +180,12 @@ struct radon_site {
 };
 
 #define RADON_SITE_OVERFLOW 1u
+
+/* A part of a hypercall's: in that one's row, too. */
+static inline int radon_site_is_part(const struct radon_site *s)
+{
+    return s->kind >= RADON_SITE_OPERATION;
+}
 
 /*
  * The cycles that a row's entries took in all, to the return to the guest and to the guest kernel's
@@ -215,7 +224,8 @@ struct radon_sites_read {
     uint32_t room;     /* written back: how many rows were written */
     uint32_t first;    /* rows to skip; written back: those that are left behind this answer */
     uint32_t mode, period;         /* written back */
-    uint64_t entries;  /* written back: entries of all kinds on this CPU since the last reset */
+    uint64_t entries;  /* written back: entries of all kinds on this CPU since the last reset;
+                          parts of hypercalls are none */
     uint64_t since;    /* written back: TSC at the last reset or change of mode */
     uint64_t looks, looked; /* written back: looks on this CPU since then, also those that found no
                           entry, and the cycles that they stand for */

@@ -9,7 +9,7 @@
  * Varied: kind of entry, number of places (more than the table has rows), mode, period.
  * Sites are also found by time: the kernel at work on an entry of its user's, and long hypercalls.
  *
- * vcpus.c: rows of two vCPUs on one CPU.
+ * parts.c: operations and entries of multicalls.  vcpus.c: rows of two vCPUs on one CPU.
  *
  * ktest-run: clock instr
  * ktest-run: hv_options dom0_max_vcpus=2
@@ -56,8 +56,7 @@ unsigned int read_rows(uint16_t flags)
     return reading.room;
 }
 
-/* The sum over rows of that kind and number (and address, unless 0). */
-static struct radon_site sum(unsigned int kind, uint32_t number, const void *address)
+struct radon_site sum(unsigned int kind, uint32_t number, const void *address)
 {
     struct radon_site all = { 0 };
 
@@ -353,6 +352,7 @@ void test_main(void)
     refusals();
     exact();
     evictions();
+    parts();
     vcpus();
     sampled("alone");
     trace(RADON_TRACE_FLIGHT);
