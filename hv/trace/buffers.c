@@ -79,6 +79,7 @@ int trace_rings_make(unsigned int which, uint32_t pages, bool flight)
     if (!pages || pages > MAX_RING_PAGES || info_words > 0xffff) /* what mfn_offset can say */
         return -XEN_EINVAL;
     free_rings(which);
+    trace_no_ring[which] = 0;
     set->pages = pages;
     set->info_pages = DIV_ROUND_UP(info_words * 4, PAGE_SIZE);
     set->info = shared_alloc(set->info_pages, false);
@@ -99,6 +100,7 @@ int trace_rings_make(unsigned int which, uint32_t pages, bool flight)
 
 void trace_rings_reset(unsigned int which, bool flight)
 {
+    trace_no_ring[which] = 0;
     for (unsigned int i = 0; i < nr_cpus; i++) {
         struct trace_ring *r = &cpus[i]->trace[which];
 

@@ -135,7 +135,7 @@ int radon_trace_state(struct radon_trace_state *state)
         .info_mfn = set->info ? virt_to_mfn(set->info).m : 0,
         .info_bytes = set->info_pages * (uint32_t)PAGE_SIZE,
         .stopped_by = trace_stopped_by,
-        .lost_cpu = trace_no_ring,
+        .lost_cpu = trace_no_ring[TRACE_RING_OWN],
     };
     state->control.pages = set->pages;
     for (unsigned int i = 0; i < nr_cpus; i++) {

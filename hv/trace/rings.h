@@ -56,7 +56,7 @@ void trace_choose(void);
 /* Every CPU has left the tracepoints that it entered before trace_choose(). */
 void trace_wait_for_writers(void);
 
-/* Records for which there was no ring. */
-extern uint64_t trace_no_ring;
+/* Records of each kind for which the CPU had no ring, since there are rings of that kind. */
+extern uint64_t trace_no_ring[NR_TRACE_RINGS];
 
 #endif

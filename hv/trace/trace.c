@@ -35,7 +35,7 @@ static inline __attribute__((unused)) void events_are_distinct(uint32_t id)
 uint8_t trace_on[NR_TRACE_EVENTS];
 bool trace_any;
 uint8_t trace_notify_rings;
-uint64_t trace_no_ring;
+uint64_t trace_no_ring[NR_TRACE_RINGS];
 
 /* ------------------------------------------------------------------ recording */
 
@@ -62,7 +62,7 @@ static __attribute__((noinline)) void put_slowly(unsigned int which, uint32_t ev
     if (!wanted_here(which, whose))
         return;
     if (!r->buf) {
-        __atomic_add_fetch(&trace_no_ring, 1, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&trace_no_ring[which], 1, __ATOMIC_RELAXED);
         return;
     }
     if (trace_ring_put(r, event, data, words, &stamp) != TRACE_PUT_HALF)

@@ -214,6 +214,58 @@ static void test_iret_and_runstates(void **state)
     read_end();
 }
 
+/* ------------------------------------------------------------------ no ring */
+
+/* One record of each event, those written by hand included; how many. */
+static unsigned int emit_all(void)
+{
+    static const uint64_t args[6] = { 1, 2, 3, 4, 5, 6 };
+    unsigned int n = 3;
+
+    for (unsigned int ev = 0; ev < TRACE_EVENTS; ev++)
+        n += emitter_event(ev) != 0;
+    emitter_subcall(3, args);
+    emitter_iret();
+    emitter_runstate(0, 1);
+    return n;
+}
+
+/* A CPU that has no ring: each record counts as lost, by the kind of ring, and by nothing else. */
+static void test_no_ring(void **state)
+{
+    unsigned int n;
+    size_t bytes;
+
+    (void)state;
+    emitter_start_without_ring(false);
+    n = emit_all();
+    assert_true(n > 40);
+    assert_int_equal(emitter_lost(true), n);
+    assert_int_equal(emitter_lost(false), 0);
+    emit_all();
+    assert_int_equal(emitter_lost(true), 2 * n);
+    emitter_bytes(&bytes);
+    assert_int_equal(bytes, 0);
+
+    emitter_start_without_ring(true);
+    emit_all();
+    assert_int_equal(emitter_lost(true), n);
+    assert_int_equal(emitter_lost(false), n);
+
+    emitter_start_without_ring(false); /* what nobody asked for is not lost */
+    emitter_leave_out(true);
+    emit_all();
+    assert_int_equal(emitter_lost(true), 0);
+    emitter_leave_out(false);
+
+    emitter_start(); /* with a ring again nothing is lost */
+    emitter_iret();
+    assert_int_equal(emitter_lost(true), 0);
+    begin_to_read();
+    read_one();
+    read_end();
+}
+
 /* ------------------------------------------------------------------ the catalogues */
 
 static void test_catalogues(void **state)
@@ -266,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_writer),
         cmocka_unit_test(test_subcalls),
         cmocka_unit_test(test_iret_and_runstates),
+        cmocka_unit_test(test_no_ring),
         cmocka_unit_test(test_catalogues),
         cmocka_unit_test(test_event_names),
     };

@@ -23,10 +23,12 @@ struct trace_wanted trace_wanted = { .xen_cpus = ~0UL };
 bool trace_filtered;
 struct domain *dom0;
 
+static bool wanted = true;
+
 bool trace_own_wants(const struct vcpu *v)
 {
     (void)v;
-    return true;
+    return wanted;
 }
 
 /* Assembly (hv/x86/trace_subcall.S): here the general way does it. */
@@ -48,6 +50,25 @@ void emitter_start(void)
     trace_ring_init(&this_one.trace[TRACE_RING_OWN], buffer, sizeof(buffer), false);
     for (unsigned int ev = 0; ev < NR_TRACE_EVENTS; ev++)
         trace_on[ev] = TRACE_TO_OWN;
+}
+
+void emitter_start_without_ring(bool to_both)
+{
+    memset(this_one.trace, 0, sizeof(this_one.trace)); /* as free_rings() leaves them */
+    memset(trace_no_ring, 0, sizeof(trace_no_ring));
+    for (unsigned int ev = 0; ev < NR_TRACE_EVENTS; ev++)
+        trace_on[ev] = to_both ? TRACE_TO_OWN | TRACE_TO_XEN : TRACE_TO_OWN;
+}
+
+void emitter_leave_out(bool leave_out)
+{
+    trace_filtered = leave_out;
+    wanted = !leave_out;
+}
+
+uint64_t emitter_lost(bool own)
+{
+    return trace_no_ring[own ? TRACE_RING_OWN : TRACE_RING_XEN];
 }
 
 const void *emitter_bytes(size_t *n)

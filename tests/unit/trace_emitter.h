@@ -6,6 +6,7 @@
 #ifndef TRACE_EMITTER_H
 #define TRACE_EMITTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,12 @@ static inline uint64_t emitter_value(unsigned int ev, unsigned int i)
 
 /* Begin with an empty ring. */
 void emitter_start(void);
+/* Begin with no ring at all, the events on for Radon's rings or for both kinds. */
+void emitter_start_without_ring(bool to_both);
+/* The vCPU that runs is one of those that Radon's rings leave out, or it is not. */
+void emitter_leave_out(bool leave_out);
+/* Records lost since emitter_start_without_ring() for want of a ring of Radon's, or of Xen's. */
+uint64_t emitter_lost(bool own);
 /* Record event `ev`; 0 for those with an emitter written by hand. */
 int emitter_event(unsigned int ev);
 /* An entry of a multicall; an iret hypercall; a change of runstate of d5v3 between these. */
