@@ -116,7 +116,6 @@ bounce_countdown:
 
     .globl  bounce_plain
 bounce_plain:
-.Lbounce:
     BOUNCE_SYSCALL 0
 .Lbounce_sample:
     push    %rax
@@ -255,37 +254,37 @@ hypercall_done:
     TRACE_HYPERCALL_RARE
     TRACE_HYPERCALL_EXIT
 
-/* A system call of user mode with a flag up.  A handler is C's to run. */
-.Luser_not_plain:
+/* To C if the system call in rax has a handler, which is C's to run here, or else to `none`. */
+.macro SYSCALL_OF_HANDLER none
     testb   $HOT_FAST >> 24, HOT(FLAGS + 3, 2)
-    jz      .Lno_fast
+    jz      \none
     cmp     $FAST_MAX_SYSCALL_, %rax
-    ja      .Lno_fast
+    ja      \none
     bt      %rax, HOT(FAST_MAP, 2)
-    jc      .Lslow_syscall
-.Lno_fast:
+    jnc     \none
+    jmp     .Lslow_syscall
+.endm
+
+/* A system call of user mode with a flag up. */
+.Luser_not_plain:
     testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
-    jz      bounce_countdown          /* the stub comes here a moment longer */
-.Lno_plain:
+    jz      .Lhandlers_alone
     cmpl    $HOT_TRACE, HOT(FLAGS, 2)
-    jne     .Lnot_traced_alone
-    testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_bounce_syscall(%rip)
-    jz      bounce_countdown
-    jmp     .Lbounce_traced
-.Lnot_traced_alone:
+    je      .Lbounce_traced
     cmpl    $HOT_SITES_EXACT, HOT(FLAGS, 2)
     je      .Lbounce_timed
+    SYSCALL_OF_HANDLER .Lno_handler
+.Lno_handler:
     testl   $~(HOT_TRACE | HOT_SITES | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Lslow_syscall
-    testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_bounce_syscall(%rip)
-    jnz     .Lbounce_traced
-.Lbounce_recorded:
     testl   $HOT_SITES_EXACT, HOT(FLAGS, 2)
-    jnz     .Lbounce_timed
-    decl    HOT(SITE_COUNTDOWN, 2)
-    jz      .Lbounce_sample
-    jmp     .Lbounce
-    TRACE_BOUNCE_SYSCALL
+    jnz     .Lbounce_traced_timed
+.Lbounce_traced:
+    TRACE_BOUNCE_SYSCALL bounce_countdown
+.Lbounce_traced_timed:
+    TRACE_BOUNCE_SYSCALL .Lbounce_timed
+.Lhandlers_alone:                       /* the stub comes here a moment longer */
+    SYSCALL_OF_HANDLER bounce_countdown
 
 /*
  * The iret hypercall.  On the guest's stack: rax, r11, rcx, flags (VGCF_*), rip, cs, rflags, rsp,
@@ -427,22 +426,15 @@ iret_lean_\timed:
 .Liret_not_plain:
     cmpl    $HOT_KERNEL | HOT_SITES_EXACT, HOT(FLAGS, 2)
     je      .Liret_timed
-    cmpl    $HOT_KERNEL | HOT_TRACE, HOT(FLAGS, 2)
-    je      .Liret_traced
+    testl   $~(HOT_KERNEL | HOT_TRACE | HOT_HANDLERS), HOT(FLAGS, 2)
+    jz      .Liret_traced
     testl   $~(HOT_KERNEL | HOT_TRACE | HOT_SITES_EXACT | HOT_HANDLERS), HOT(FLAGS, 2)
     jnz     .Liret_in_c
     testl   $HOT_TRACE, HOT(FLAGS, 2)
     jz      .Liret_timed
+    TRACE_IRET .Liret_timed
 .Liret_traced:
-    testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_iret_user(%rip)
-    jnz     .Liret_user
-.Liret_user_recorded:
-    TRACE_IRET
-    testl   $HOT_SITES_EXACT, HOT(FLAGS, 2)
-    jnz     .Liret_timed
-    jmp     .Liret_countdown
-    TRACE_IRET_RARE
-    TRACE_IRET_USER
+    TRACE_IRET .Liret_countdown
 /* The sample ends here, not where C gets to it. */
 .Liret_in_c:
     mov     %rdx, HOT(SITE_RDX, 2)

@@ -16,14 +16,16 @@
 
 /* rcx = the ring that records of `event` go to first, or to `none`.  n: words pushed. */
 .macro TRACE_FIRST_RING event, n, none
-    mov     HOT(CPU, \n), %rcx
     testb   $TRACE_TO_XEN_, trace_on + \event(%rip)
     jnz     .Lxen\@
     testb   $TRACE_TO_OWN_, trace_on + \event(%rip)
     jz      \none
-    add     $SIZEOF_RING, %rcx
+    mov     $RING_OFFSET_OWN, %ecx
+    jmp     .Lring\@
 .Lxen\@:
-    add     $RING_OFFSET_XEN, %rcx
+    mov     $RING_OFFSET_XEN, %ecx
+.Lring\@:
+    add     HOT(CPU, \n), %rcx
 .endm
 
 /* Go to `again` with the second ring, if the record went to the first and is to go to both. */
@@ -172,20 +174,6 @@
     pop     %rcx
 .endm
 
-/* The record of an iret hypercall.  In: 2 words pushed.  Clobbers rax, rcx, r11. */
-.macro TRACE_IRET
-    TRACE_FIRST_RING TRACE_EV_pv_hypercall, 2, .Liret_untraced
-    mov     %rdx, HOT(SITE_RDX, 2)
-.Liret_record:
-    TRACE_ROOM_OR .Liret_full
-    movl    $HYPERCALL_IRET, 12(%r11)
-    TRACE_PUBLISH HEAD_HYPERCALL, 1
-.Liret_recorded:
-    TRACE_NEXT_RING TRACE_EV_pv_hypercall, 2, .Liret_record
-    mov     HOT(SITE_RDX, 2), %rdx
-.Liret_untraced:
-.endm
-
 /* What C clobbers and a guest still needs, but rax, rcx, rdx and r11. */
 .macro TRACE_SAVE
     push    %rdi
@@ -202,16 +190,6 @@
     pop     %r8
     pop     %rsi
     pop     %rdi
-.endm
-
-.macro TRACE_IRET_RARE
-.Liret_full:
-    TRACE_SAVE
-    pushq   $HYPERCALL_IRET
-    TRACE_RECORD_SLOWLY HEAD_HYPERCALL, 1
-    add     $8, %rsp
-    TRACE_RESTORE
-    jmp     .Liret_recorded
 .endm
 
 /* The record of a page fault of user mode.  In: the CPU's frame, error code on top.  Clobbers nothing. */
@@ -261,28 +239,29 @@
 .endm
 
 /*
- * A system call is given to the guest kernel.  In: 2 words pushed, registers of the guest (rax: number,
- * rcx: rip).  Clobbers nothing.
+ * A system call is given to the guest kernel: its record, if it is wanted, and on to `next`.  In: 2 words
+ * pushed, registers of the guest (rax: number, rcx: rip).  Clobbers nothing.
  */
-.macro TRACE_BOUNCE_SYSCALL
-.Lbounce_traced:
+.macro TRACE_BOUNCE_SYSCALL next
+    testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_bounce_syscall(%rip)
+    jz      \next
     push    %rax
     push    %rcx
     push    %rdx
     push    %r11
     TRACE_OWN_RING 6
-    TRACE_ROOM_OR .Lbounce_full
+    TRACE_ROOM_OR .Lfull\@
     mov     %eax, 12(%r11)
     mov     16(%rsp), %rax
     mov     %rax, 16(%r11)
     TRACE_PUBLISH HEAD_BOUNCE_SYSCALL, 3
-.Lbounce_put:
+.Lput\@:
     pop     %r11
     pop     %rdx
     pop     %rcx
     pop     %rax
-    jmp     .Lbounce_recorded
-.Lbounce_full:
+    jmp     \next
+.Lfull\@:
     TRACE_SAVE
     sub     $16, %rsp
     mov     %eax, (%rsp)
@@ -291,7 +270,7 @@
     TRACE_RECORD_SLOWLY HEAD_BOUNCE_SYSCALL, 3
     add     $16, %rsp
     TRACE_RESTORE
-    jmp     .Lbounce_put
+    jmp     .Lput\@
 .endm
 
 /* A hypercall's result is in rax, the frame as the lean path has it.  Clobbers rcx, rdx, r10, r11. */
@@ -318,43 +297,68 @@
     jmp     .Lhypercall_exit_recorded
 .endm
 
+/* ------------------------------------------------------------------ iret */
+
 /*
- * An iret hypercall that goes to user mode; what it says of that is read from the guest's stack, and
- * where it cannot be read C finds out.  In: 2 words pushed.  Clobbers rax, r11.
+ * The records of an iret hypercall: that it goes to user mode, and the hypercall; those of them that are
+ * wanted, and on to `next`.  Where it goes is read from the guest's stack, and where that cannot be
+ * read C finds out.  In: 2 words pushed.  Clobbers rax, rcx, r11.
  */
-.macro TRACE_IRET_USER
-.Liret_user:
+.macro TRACE_IRET next
+    testb   $TRACE_TO_OWN_, trace_on + TRACE_EV_iret_user(%rip)
+    jnz     .Luser\@
+.Lhypercall\@:
+    TRACE_FIRST_RING TRACE_EV_pv_hypercall, 2, \next
+    mov     %rdx, HOT(SITE_RDX, 2)
+.Lhypercall_record\@:
+    TRACE_ROOM_OR .Lhypercall_full\@
+    movl    $HYPERCALL_IRET, 12(%r11)
+    TRACE_PUBLISH HEAD_HYPERCALL, 1
+.Lhypercall_recorded\@:
+    TRACE_NEXT_RING TRACE_EV_pv_hypercall, 2, .Lhypercall_record\@
+    mov     HOT(SITE_RDX, 2), %rdx
+    jmp     \next
+
+.Luser\@:
     mov     (%rsp), %r11
     movabs  $HYPERVISOR_VIRT_END_, %rax
     cmp     %rax, %r11
-    jb      .Lslow_syscall_as_iret
-.Liu0:
+    jb      .Lunreadable\@
+.Lcs\@:
     mov     40(%r11), %eax
     and     $3, %eax
     cmp     $3, %eax
-    jne     .Liret_user_recorded
-.Liu1:
+    jne     .Lhypercall\@
+.Lrip\@:
     mov     32(%r11), %rax
-    EXTABLE .Liu0, .Lslow_syscall_as_iret
-    EXTABLE .Liu1, .Lslow_syscall_as_iret
-    push    %rcx
-    push    %rdx
-    TRACE_OWN_RING 4
-    TRACE_ROOM_OR .Liret_user_full
+    EXTABLE .Lcs\@, .Lunreadable\@
+    EXTABLE .Lrip\@, .Lunreadable\@
+    mov     %rdx, HOT(SITE_RDX, 2)
+    TRACE_OWN_RING 2
+    TRACE_ROOM_OR .Luser_full\@
     mov     %rax, 12(%r11)
     TRACE_PUBLISH HEAD_IRET_USER, 2
-.Liret_user_put:
-    pop     %rdx
-    pop     %rcx
-    jmp     .Liret_user_recorded
-.Liret_user_full:
+.Luser_recorded\@:
+    mov     HOT(SITE_RDX, 2), %rdx
+    cmpb    $0, trace_on + TRACE_EV_pv_hypercall(%rip)
+    je      \next
+    jmp     .Lhypercall\@
+
+.Lhypercall_full\@:
+    TRACE_SAVE
+    pushq   $HYPERCALL_IRET
+    TRACE_RECORD_SLOWLY HEAD_HYPERCALL, 1
+    add     $8, %rsp
+    TRACE_RESTORE
+    jmp     .Lhypercall_recorded\@
+.Luser_full\@:
     TRACE_SAVE
     push    %rax
     TRACE_RECORD_SLOWLY HEAD_IRET_USER, 2
     add     $8, %rsp
     TRACE_RESTORE
-    jmp     .Liret_user_put
-.Lslow_syscall_as_iret:
+    jmp     .Luser_recorded\@
+.Lunreadable\@:
     mov     $HYPERCALL_IRET, %eax
     jmp     .Lslow_syscall
 .endm
