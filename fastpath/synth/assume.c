@@ -2,8 +2,9 @@
 /*
  * What guards say of values that are chosen by it.  Nothing is taken unless every guard of the first piece
  * of path holds, so whatever is computed may assume them, before they are made as well: a choice that one
- * of them decides is none.  A guard itself is kept, but for what others say of its operands: a node is
- * made of older ones, so no two guards can stand for each other.
+ * of them decides is none, and an argument that one of them says is a number is that.  A guard itself is
+ * kept, but for what others say of its operands: a node is made of older ones, so no two guards can stand for
+ * each other; one that says what an argument is, is kept as it is.
  */
 #include <stdlib.h>
 
@@ -65,6 +66,18 @@ static bool decided(const struct assume *as, node_id truth, uint64_t *value)
     return false;
 }
 
+/* Whether a guard says that the node, of the arguments, is a number. */
+static bool is_number(const struct assume *as, node_id a, uint64_t *number)
+{
+    node_id x;
+
+    for (uint32_t i = 0; i < as->n; i++)
+        if (as->said[i].holds && is_known_argument(&as->w->graph, as->said[i].truth, &x, number) &&
+            x == a)
+            return true;
+    return false;
+}
+
 static node_id rebuilt(struct assume *as, node_id a)
 {
     struct graph *g = &as->w->graph;
@@ -86,7 +99,7 @@ static void assume_nodes(struct assume *as, uint32_t n)
 
     for (node_id a = 1; a < n; a++) {
         as->to[a] = rebuilt(as, a);
-        if (compares(g, a) && decided(as, a, &value))
+        if ((compares(g, a) && decided(as, a, &value)) || is_number(as, a, &value))
             as->to[a] = g_const(g, value);
     }
 }
@@ -96,8 +109,12 @@ static node_id guard_with(struct assume *as, node_id truth)
     struct graph *g = &as->w->graph;
     struct said s = core_of(g, truth);
     bool apart = g_node(g, truth)->apart;
-    node_id now = rebuilt(as, s.truth);
+    node_id now, x;
+    uint64_t number;
 
+    if (s.holds && is_known_argument(g, s.truth, &x, &number) && is_number(as, x, &number))
+        return truth;
+    now = rebuilt(as, s.truth);
     if (now == s.truth)
         return truth;
     truth = s.holds ? now : g_not(g, now);
@@ -110,6 +127,8 @@ static void move_place(struct assume *as, struct place *p)
 {
     bool whole = p->base && p->region != IN_M2P;
 
+    if (g_node(&as->w->graph, as->to[p->address])->op == N_CONST)
+        return; /* what is known of the place is of its base */
     p->address = as->to[p->address];
     if (whole)
         p->base = g_split(&as->w->graph, p->address, &p->off);
@@ -145,7 +164,8 @@ static void assume_segment(struct assume *as, struct segment *s)
     if (s->branch)
         s->branch = guard_with(as, s->branch);
     for (unsigned int r = 0; r < NR_REGS && s->returns; r++)
-        s->final[r] = as->to[s->final[r]];
+        if (g_node(&as->w->graph, s->final[r])->op != N_INPUT) /* one that is left alone */
+            s->final[r] = as->to[s->final[r]];
     assume_segment(as, s->child[0]);
     assume_segment(as, s->child[1]);
 }

@@ -61,6 +61,10 @@ struct code {
 bool schedule(struct code *c);
 /* order.c: appends the items of the paths from s on; c->needed says what is done. */
 void order_items(struct code *c, struct segment *s);
+/* known.c: guards that leave one number of an argument become one. */
+void known_arguments(struct work *w);
+/* Whether a guard of it says that x, of the arguments, is the number. */
+bool is_known_argument(const struct graph *g, node_id truth, node_id *x, uint64_t *number);
 /* assume.c: values, as they are where the guards of the first piece hold. */
 void assume_guards(struct work *w);
 /* apart.c */

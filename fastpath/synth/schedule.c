@@ -176,6 +176,7 @@ static bool need_all(struct code *c)
 /* The effects as they are to be, and what of them is needed. */
 static bool settle(struct code *c)
 {
+    known_arguments(c->w);
     assume_guards(c->w);
     if (c->w->failed || !need_all(c))
         return false;

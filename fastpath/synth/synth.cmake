@@ -5,7 +5,7 @@ set(synth_sources
     fastpath/synth/entry.c fastpath/synth/explain.c fastpath/synth/flags.c fastpath/synth/graph.c
     fastpath/synth/graph_fold.c fastpath/synth/hypercall.c fastpath/synth/imply.c fastpath/synth/insn_arith.c fastpath/synth/insn_flow.c
     fastpath/synth/insn_move.c fastpath/synth/insn_muldiv.c fastpath/synth/insn_shift.c
-    fastpath/synth/insn_string.c fastpath/synth/lift.c fastpath/synth/memory.c fastpath/synth/merge.c
+    fastpath/synth/insn_string.c fastpath/synth/known.c fastpath/synth/lift.c fastpath/synth/memory.c fastpath/synth/merge.c
     fastpath/synth/operands.c fastpath/synth/order.c fastpath/synth/path.c fastpath/synth/place.c fastpath/synth/record.c fastpath/synth/regs.c
     fastpath/synth/schedule.c fastpath/synth/synth.c)
 

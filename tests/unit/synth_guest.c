@@ -318,9 +318,24 @@ NOINLINE static long call_hyper(const struct guest_regs *r)
     return result;
 }
 
+NOINLINE static long call_clamp(const struct guest_regs *r)
+{
+    uint64_t n = r->dx < 0x7ffff000 ? r->dx : 0x7ffff000, some = n < 0x1000 ? n : 0x1000;
+    uint64_t words = some >> 3, bytes = some & 7, sum = 0;
+    const struct guest_task *t = current();
+
+    __asm__ volatile("" : "+r"(words), "+r"(bytes));
+    for (uint64_t i = 0; i < words; i++)
+        sum += *(const volatile uint64_t *)&t->set[i & 8];
+    for (uint64_t i = 0; i < bytes; i++)
+        sum += *(const volatile uint8_t *)&t->set[i];
+    return n == some ? (long)sum : -GUEST_EINVAL;
+}
+
 static long (*const table[CALLS])(const struct guest_regs *) = {
     call_pid,  call_read, call_write, call_action, call_mask, call_list, call_switch,
     call_bits, call_time, call_seek,  call_stat,   call_math, call_hyper,
+    call_clamp,
 };
 
 /* Where the stack is for one call: lower by an amount that changes from call to call. */

@@ -174,6 +174,17 @@ static void args_hyper(struct radon_regs *r)
     r->rdi = world_random() % 4;
 }
 
+static bool recording;
+
+static void args_clamp(struct radon_regs *r)
+{
+    static const uint64_t others[] = { 0, 1, 8, 10, 17, 73, 0x1009, 0x7ffff009, 1ull << 63 | 9 };
+
+    r->rdx = recording || world_random() & 1
+                 ? 9
+                 : others[world_random() % (sizeof(others) / sizeof(others[0]))];
+}
+
 static const struct scenario {
     const char *name;
     enum guest_call call;
@@ -195,6 +206,7 @@ static const struct scenario {
     { "stat", CALL_STAT, args_stat, 4, 1, 80, SYNTH_OK },
     { "math", CALL_MATH, args_math, 20, 1, 60, SYNTH_OK },
     { "hypercall on one path", CALL_HYPER, args_hyper, 12, 1, 60, SYNTH_OK },
+    { "clamp", CALL_CLAMP, args_clamp, 4, 1, 40, SYNTH_OK },
 };
 
 static void random_call(const struct scenario *s, struct call *call)
@@ -235,6 +247,7 @@ static void record(struct job *job, const struct scenario *s)
                                     .user_end = USER_LIMIT,
                                     .live = true,
                                     .ro_read = world_ro_read };
+    recording = true;
     for (unsigned int i = 0; i < s->captures; i++) {
         void *recorded;
 
@@ -245,6 +258,7 @@ static void record(struct job *job, const struct scenario *s)
         job->capture[i].head = recorded;
         job->capture[i].step = (const void *)(job->capture[i].head + 1);
     }
+    recording = false;
 }
 
 static void make(struct job *job)
@@ -351,6 +365,19 @@ static void test_calls(void **unused)
                      job.out.explanation);
         drop(&job);
     }
+}
+
+/* What is left of a length that is clamped and taken to pieces is one comparison. */
+static void test_one_number(void **unused)
+{
+    struct job job;
+
+    (void)unused;
+    record(&job, &scenarios[CALL_CLAMP]);
+    make(&job);
+    assert_non_null(strstr(job.out.explanation, "guard (rdx == 9)"));
+    assert_int_equal(job.out.guards, 5); /* the others: GS base, events, work flags, a distance */
+    drop(&job);
 }
 
 /* With a second vCPU: no locked instruction, no store to shared memory; the rest is handled. */
@@ -552,6 +579,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_one_number),
         cmocka_unit_test(test_shared),
         cmocka_unit_test(test_watches_and_taint),
         cmocka_unit_test(test_taint_through_pointers),
