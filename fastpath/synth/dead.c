@@ -281,8 +281,23 @@ static void check_effect(struct work *w, const struct effect *e)
     w->one_vcpu_used = true;
 }
 
-/* False: nothing in it can be handled. */
-static bool check_segment(struct work *w, struct segment **at)
+static unsigned int returns_in(const struct segment *s)
+{
+    return s ? s->returns + returns_in(s->child[0]) + returns_in(s->child[1]) : 0;
+}
+
+/* What the verifier would find of the whole program. */
+static void check_number(struct work *w, const struct segment *s, unsigned int *stores)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        *stores += !s->effect[i].dead && (s->effect[i].kind == E_STORE || s->effect[i].kind == E_PT);
+    w->at = s->at;
+    if (*stores > FAST_MAX_STAGED)
+        refuse(w, SYNTH_TOO_LONG, "%u stores on one path", *stores);
+}
+
+/* `stores` were before it.  False: nothing in it can be handled. */
+static bool check_segment(struct work *w, struct segment **at, unsigned int stores)
 {
     struct segment *s = *at;
     bool some = false;
@@ -291,6 +306,8 @@ static bool check_segment(struct work *w, struct segment **at)
         return false;
     for (uint32_t i = 0; i < s->n && !w->failed; i++)
         check_effect(w, &s->effect[i]);
+    if (!w->failed)
+        check_number(w, s, &stores);
     w->at = s->at;
     if (!w->failed && s->branch)
         check_rest(w, s->branch, "a branch");
@@ -304,14 +321,16 @@ static bool check_segment(struct work *w, struct segment **at)
         explain(w, "left to the guest kernel: %s: %s\n", synth_reason_name(w->out->reason),
                 w->out->detail);
         w->failed = false;
-        w->out->paths_left_out++;
+        w->out->reason = SYNTH_OK;
+        w->out->paths -= returns_in(s);
+        w->out->paths_left_out += returns_in(s);
         *at = NULL;
         return false;
     }
     if (w->failed || s->returns)
         return !w->failed;
-    some = check_segment(w, &s->child[0]);
-    some = check_segment(w, &s->child[1]) || some;
+    some = check_segment(w, &s->child[0], stores);
+    some = check_segment(w, &s->child[1], stores) || some;
     if (!some && s == w->root && !w->failed)
         refuse(w, SYNTH_NO_PATH, "every path is left to the guest kernel");
     if (!some)
@@ -323,7 +342,7 @@ void remove_dead(struct work *w)
 {
     walk(w, w->root, NULL);
     if (!w->failed)
-        check_segment(w, &w->root);
+        check_segment(w, &w->root, 0);
     if (!w->failed && !w->root)
         refuse(w, SYNTH_NO_PATH, "every path is left to the guest kernel");
 }

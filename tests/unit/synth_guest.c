@@ -318,6 +318,16 @@ NOINLINE static long call_hyper(const struct guest_regs *r)
     return result;
 }
 
+NOINLINE static long call_fill(const struct guest_regs *r)
+{
+    volatile uint8_t *to = (uint8_t *)current()->action;
+    unsigned int n = r->di == 1 ? 70 : 2;
+
+    for (unsigned int i = 0; i < n; i++)
+        to[i] = (uint8_t)(r->di + i);
+    return n;
+}
+
 NOINLINE static long call_clamp(const struct guest_regs *r)
 {
     uint64_t n = r->dx < 0x7ffff000 ? r->dx : 0x7ffff000, some = n < 0x1000 ? n : 0x1000;
@@ -335,7 +345,7 @@ NOINLINE static long call_clamp(const struct guest_regs *r)
 static long (*const table[CALLS])(const struct guest_regs *) = {
     call_pid,  call_read, call_write, call_action, call_mask, call_list, call_switch,
     call_bits, call_time, call_seek,  call_stat,   call_math, call_hyper,
-    call_clamp,
+    call_fill, call_clamp,
 };
 
 /* Where the stack is for one call: lower by an amount that changes from call to call. */

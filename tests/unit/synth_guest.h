@@ -70,6 +70,7 @@ enum guest_call {
     CALL_STAT, /* a structure made on the stack, copied to user memory */
     CALL_MATH,
     CALL_HYPER, /* makes a hypercall when rdi is 3 */
+    CALL_FILL,  /* more stores than a path may have when rdi is 1 */
     CALL_CLAMP, /* rdx: a length, clamped twice; then words, then bytes of a set */
     CALLS,
 };

@@ -174,6 +174,11 @@ static void args_hyper(struct radon_regs *r)
     r->rdi = world_random() % 4;
 }
 
+static void args_fill(struct radon_regs *r)
+{
+    r->rdi = 1 + world_random() % 3;
+}
+
 static bool recording;
 
 static void args_clamp(struct radon_regs *r)
@@ -206,6 +211,7 @@ static const struct scenario {
     { "stat", CALL_STAT, args_stat, 4, 1, 80, SYNTH_OK },
     { "math", CALL_MATH, args_math, 20, 1, 60, SYNTH_OK },
     { "hypercall on one path", CALL_HYPER, args_hyper, 12, 1, 60, SYNTH_OK },
+    { "fill", CALL_FILL, args_fill, 8, 1, 50, SYNTH_OK }, /* the long path is left out */
     { "clamp", CALL_CLAMP, args_clamp, 4, 1, 40, SYNTH_OK },
 };
 
