@@ -3,7 +3,7 @@
 
 add_executable(rbench
     bench/src/main.c bench/src/report.c bench/src/sample.c bench/src/counters.c bench/src/net.c
-    bench/src/rows.c bench/src/rows_call.c bench/src/rows_signal.c bench/src/rows_process.c
+    bench/src/machine.c bench/src/rows.c bench/src/rows_call.c bench/src/rows_signal.c bench/src/rows_process.c
     bench/src/rows_switch.c bench/src/rows_file.c bench/src/rows_memory.c
     bench/src/rows_bandwidth.c bench/src/rows_compute.c)
 add_executable(rbench-tiny bench/src/tiny.c)

@@ -71,16 +71,25 @@ struct bench {
     unsigned done;    /* samples finished, warm-up included */
     bool counting;    /* this is the run that counts events, not the timed one */
     int64_t clock_cost;
+    uint64_t tick_ns, tick_at; /* the kernel's timer tick: its period, one of them; 0: not known */
     uint64_t begin;
 };
+
+static inline uint64_t ns_of(const struct timespec *t)
+{
+    return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
+}
 
 static inline uint64_t now_ns(void)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return ns_of(&t);
 }
+
+/* Where the timer tick is, so that samples keep clear of it. */
+void bench_find_tick(struct bench *b);
 
 /* True while another sample is to be taken. A row is a loop over this. */
 bool bench_more(const struct bench *b);
@@ -94,6 +103,10 @@ void bench_stop(struct bench *b, uint64_t ops);
 /* The sample just stopped contains `ns` that are not the row's: to be subtracted. */
 void bench_overhead(struct bench *b, int64_t ns);
 
+/* The clock of what is to be subtracted: begun as a sample is, and read as its is. */
+uint64_t bench_begin(const struct bench *b);
+int64_t bench_since(const struct bench *b, uint64_t begin);
+
 /* End the row's process, telling the parent why. Any process of the row may call it. */
 _Noreturn void bench_fail(struct bench *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -106,6 +119,12 @@ extern const char *const event_names[MAX_EVENTS];
 void counters_open(void);
 void counters_start(void);
 void counters_stop(struct result *out, uint64_t ops);
+
+/* A bare machine (machine.c): a tmpfs to make files on, the loopback interface, a seed. */
+void machine_prepare(const struct settings *set);
+
+/* Whether the kernel's random numbers are what they are on a machine that has booted. */
+bool machine_is_seeded(void);
 
 /* Bring the loopback interface up if it is down and we may; false with errno when it stays down. */
 bool net_loopback_up(void);

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +30,8 @@ static const char usage[] =
     "  --scale F        multiply the operations of every sample\n"
     "  --no-events      do not count software events\n"
     "  --dir DIR        where files are made (default /tmp)\n"
-    "  --prepare        mount a fresh tmpfs on DIR first and bring up the loopback interface\n"
+    "  --prepare        first a fresh tmpfs on DIR, the loopback interface, a seed for the kernel's\n"
+    "                   random numbers\n"
     "  --tiny PATH      program of the exec and sh rows (default: rbench-tiny beside rbench)\n"
     "  --settle MS      wait before each row (default 100)\n"
     "  --warm MS        take samples for so long first, and forget them (default: one or two)\n"
@@ -60,6 +60,7 @@ static _Noreturn void row_process(const struct row *row, const struct settings *
     if (b.ops == 0)
         b.ops = 1;
     b.clock_cost = bench_clock_cost();
+    bench_find_tick(&b);
     b.warm_until = counting ? 0 : now_ns() + set->warm_ms * 1000000ull;
     if (counting)
         counters_open();
@@ -160,15 +161,6 @@ static const char *tiny_beside_us(void)
         return "/bench/rbench-tiny";
     strcpy(path + len, "-tiny");
     return path;
-}
-
-/* A bare machine: give it a tmpfs to make files on, and a loopback interface. */
-static void prepare(const struct settings *set)
-{
-    if (mount("tmpfs", set->dir, "tmpfs", 0, "") < 0)
-        fprintf(stderr, "rbench: no tmpfs on %s: errno %d\n", set->dir, errno);
-    if (!net_loopback_up())
-        fprintf(stderr, "rbench: loopback interface: errno %d\n", errno);
 }
 
 static void use_first_cpu(void)
@@ -283,7 +275,7 @@ int main(int argc, char **argv)
     }
     block_child_signal();
     if (req.prepare)
-        prepare(&set);
+        machine_prepare(&set);
     use_first_cpu();
     report_environment(&set, req.json);
     for (size_t i = 0; i < row_count; i++)

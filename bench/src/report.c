@@ -99,6 +99,7 @@ void report_environment(const struct settings *set, bool json)
     json_pair("hypervisor", file_line("/sys/hypervisor/type"));
     json_pair("clocksource", file_line(clock));
     json_pair("file_system", file_system(set->dir));
+    json_pair("random_numbers", machine_is_seeded() ? "seeded" : "not seeded");
     printf(",\"clock_resolution_ns\":%ld,\"clock_read_ns\":%" PRId64 ",\"cpus\":%ld", res.tv_nsec,
            bench_clock_cost(), cpus);
     printf(",\"scale\":%g}\n", set->scale);

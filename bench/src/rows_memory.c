@@ -81,10 +81,10 @@ static unsigned *random_order(struct bench *b, unsigned n)
 static int64_t time_untouched(struct bench *b, size_t bytes, int fd)
 {
     char *p = map(b, bytes, PROT_READ, MAP_SHARED, fd);
-    uint64_t begin = now_ns();
+    uint64_t begin = bench_begin(b);
 
     munmap(p, bytes);
-    return (int64_t)(now_ns() - begin) - b->clock_cost;
+    return bench_since(b, begin);
 }
 
 /* p1: KiB mapped. What a touched page costs: its fault and its removal. */

@@ -52,10 +52,10 @@ static void signal_self(int sig, uint64_t ops)
 /* The time of `ops` signals to the own process; signal 0 is none: the call alone. */
 static int64_t time_signals(struct bench *b, int sig)
 {
-    uint64_t begin = now_ns();
+    uint64_t begin = bench_begin(b);
 
     signal_self(sig, b->ops);
-    return (int64_t)(now_ns() - begin) - b->clock_cost;
+    return bench_since(b, begin);
 }
 
 void row_sig_handle(struct bench *b)

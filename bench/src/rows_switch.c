@@ -128,11 +128,11 @@ static int64_t time_alone(struct bench *b, const struct ring *r, const word_t *s
     int64_t ns;
     bool ok = write(r->pipe[0][1], &token, sizeof(token)) == sizeof(token);
 
-    begin = now_ns();
+    begin = bench_begin(b);
     for (uint64_t round = 0; round < rounds; round++)
         for (unsigned i = 0; i < r->size && ok; i++)
             ok = pass_token(r, set, i, (i + 1) % r->size);
-    ns = (int64_t)(now_ns() - begin) - b->clock_cost;
+    ns = bench_since(b, begin);
     if (!ok || read(r->pipe[0][0], &token, sizeof(token)) != sizeof(token))
         bench_fail(b, "the ring of one process broke");
     return ns;

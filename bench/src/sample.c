@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,13 +15,68 @@ bool bench_more(const struct bench *b)
     return b->done < b->warmup + b->samples;
 }
 
-/* Work that the last sample left behind (memory freed after a grace period, timers) gets this long
- * to finish, so that it is not found in the next sample at random. */
-enum { QUIET_US = 10000 };
+/*
+ * Work that the last sample left behind (memory freed after a grace period, timers) gets QUIET_NS to
+ * finish, so that it is not found in the next sample at random.  A sample then begins so far behind a
+ * timer tick, whose own work is over by then: without that, a row whose samples and waits together take
+ * about a whole number of ticks has one in each sample or in none, as it happened to begin.
+ */
+enum { QUIET_NS = 10000000, BEHIND_TICK_NS = 200000 };
+enum { TICKS_TO_FIND = 5, LONGEST_TICK_NS = 50000000 };
+
+static uint64_t coarse_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return ns_of(&t);
+}
+
+/* The coarse clock stands still between ticks. */
+void bench_find_tick(struct bench *b)
+{
+    struct timespec period;
+    uint64_t before = coarse_ns(), now = now_ns(), end;
+
+    if (clock_getres(CLOCK_MONOTONIC_COARSE, &period) < 0 || ns_of(&period) > LONGEST_TICK_NS ||
+        ns_of(&period) <= 2 * BEHIND_TICK_NS)
+        return;
+    prctl(PR_SET_TIMERSLACK, 1);
+    for (end = now + TICKS_TO_FIND * ns_of(&period); now < end; now = now_ns())
+        if (coarse_ns() != before) {
+            b->tick_ns = ns_of(&period);
+            b->tick_at = now;
+            return;
+        }
+}
+
+static void quiet(const struct bench *b)
+{
+    uint64_t until = now_ns() + QUIET_NS;
+    struct timespec t;
+
+    if (b->tick_ns)
+        until += b->tick_ns - (until - b->tick_at) % b->tick_ns + BEHIND_TICK_NS;
+    t.tv_sec = (time_t)(until / 1000000000u);
+    t.tv_nsec = (long)(until % 1000000000u);
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+        continue;
+}
+
+uint64_t bench_begin(const struct bench *b)
+{
+    quiet(b);
+    return now_ns();
+}
+
+int64_t bench_since(const struct bench *b, uint64_t begin)
+{
+    return (int64_t)(now_ns() - begin) - b->clock_cost;
+}
 
 void bench_start(struct bench *b)
 {
-    usleep(QUIET_US);
+    quiet(b);
     if (b->counting && b->done >= b->warmup)
         counters_start();
     b->begin = now_ns();
@@ -28,7 +84,7 @@ void bench_start(struct bench *b)
 
 void bench_stop(struct bench *b, uint64_t ops)
 {
-    int64_t ns = (int64_t)(now_ns() - b->begin) - b->clock_cost;
+    int64_t ns = bench_since(b, b->begin);
     unsigned i = b->done++;
 
     if (i < b->warmup) {

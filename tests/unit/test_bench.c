@@ -55,6 +55,33 @@ static void test_clock_reads_are_taken_off(void **state)
     assert_true(out.ns[0] < -900000000);
 }
 
+/* With ticks so far apart that a busy host does not matter, nor where a sample would begin without them. */
+static void test_samples_begin_behind_a_tick(void **state)
+{
+    enum { TRIES = 9, TICK = 50000000, SOON = TICK / 10, QUIET = 10000000 };
+    struct result out = { 0 };
+    struct bench b = { .row = &latency, .set = &set, .out = &out, .samples = 2 * TRIES };
+    unsigned soon = 0;
+
+    (void)state;
+    bench_find_tick(&b);
+    assert_true(b.tick_ns >= 1000000 && b.tick_ns <= 10000000 && b.tick_at <= now_ns());
+    b.tick_ns = TICK;
+    for (unsigned i = 0; i < TRIES; i++) {
+        uint64_t before = now_ns(), sample, other;
+
+        bench_start(&b);
+        sample = b.begin;
+        bench_stop(&b, 1);
+        other = bench_begin(&b);
+        assert_true(sample >= before + QUIET && other >= sample + QUIET);
+        assert_true(bench_since(&b, other) < SOON);
+        soon += (sample - b.tick_at) % TICK < SOON;
+        soon += (other - b.tick_at) % TICK < SOON;
+    }
+    assert_true(soon > TRIES);
+}
+
 static void test_counting_records_no_time(void **state)
 {
     struct result out = { 0 };
@@ -174,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_warmup_is_not_recorded),
         cmocka_unit_test(test_clock_reads_are_taken_off),
+        cmocka_unit_test(test_samples_begin_behind_a_tick),
         cmocka_unit_test(test_counting_records_no_time),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_rows_are_distinct_and_explained),
