@@ -148,9 +148,7 @@ void jit_lean_leave(struct jit *j)
     j->space->fault = e->used;
     lean_set(j, offsetof(struct fast_run, stop), FAST_STOP_LOAD);
     emit_jump(e, 0xe9, j->space->stopped);
-    j->space->leave = e->used;
-    lean_set(j, offsetof(struct fast_run, stop), FAST_STOP_NONE);
-    j->space->stopped = e->used;
+    j->space->leave = j->space->stopped = e->used; /* nothing stopped it, or it was said above */
     put_back(j);
     emit_mov_imm(e, RAX, j->space->tag);
     emit_byte(e, 0xf9); /* stc */

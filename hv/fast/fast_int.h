@@ -107,6 +107,7 @@ struct fast_cpu {
     struct fast_ctx ctx;
     struct fast_world world;
     struct fast_counts to_c;     /* of handlers that assembly may not run: none left before C's */
+    uint64_t counts_at;          /* of this CPU's in a handler's counts; bytes */
     uint64_t cycles;             /* of the last run from C: its program, and its stores if taken */
 };
 

@@ -76,6 +76,7 @@ static bool make_work(unsigned int cpu)
         mm_add_gone_word(&w->run.gone);
         w->run.m2p = (const uint64_t *)RO_M2P_BASE;
         w->run.nr_m2p = max_mfn;
+        w->counts_at = cpu * sizeof(struct fast_counts);
         w->run.kernel_gs = FAST_NO_ADDRESS; /* until the CPU itself knows better: passes */
         __atomic_store_n(&work[cpu], w, __ATOMIC_RELEASE);
     }
@@ -213,7 +214,7 @@ struct lean_end {
 
 /*
  * Lean code left stores to be taken, or passed; the guest kernel's tables are loaded.  It was counted as a
- * hit when it began.
+ * hit when it began.  The next run begins with nothing that stops it.
  */
 struct lean_end fast_lean_end(struct fast_cpu *w, struct fast_handler *h)
 {
@@ -228,5 +229,6 @@ struct lean_end fast_lean_end(struct fast_cpu *w, struct fast_handler *h)
     }
     count->hits--;
     fast_count_pass(h, fast_pass_of(&w->run));
+    w->run.stop = FAST_STOP_NONE;
     return (struct lean_end){ h->info.attach_number, false };
 }

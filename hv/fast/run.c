@@ -303,6 +303,7 @@ static bool attempt(struct fast_handler *h, struct cpu_user_regs *regs, uint32_t
     if (user)
         write_cr3(v->hot->kernel_cr3);
     done = run(h, w, due, start);
+    w->run.stop = FAST_STOP_NONE; /* as runs from assembly begin */
     if (user)
         write_cr3(v->hot->user_cr3);
     if (done)

@@ -41,6 +41,12 @@ void asm_offsets(void)
     EMIT(FAST_COUNTS_LEFT, offsetof(struct fast_counts, left));
     EMIT(FAST_COUNTS_STEP, offsetof(struct fast_counts, step));
     EMIT(FAST_COUNTS_HITS, offsetof(struct fast_counts, hits));
+    EMIT(FAST_COUNTS_CHOSEN, offsetof(struct fast_counts, passes[RADON_FAST_PASS_CHOSEN]));
+    EMIT(FAST_HANDLER_COUNTS, offsetof(struct fast_handler, counts));
+    EMIT(FAST_HANDLER_NUMBER, offsetof(struct fast_handler, info.attach_number));
+    EMIT(FAST_CPU_COUNTS_AT, offsetof(struct fast_cpu, counts_at));
+    EMIT(FAST_RUN_STOP, offsetof(struct fast_cpu, run.stop));
+    EMIT(FAST_STOP_NONE_, FAST_STOP_NONE);
     EMIT(FAST_REFUSED_FLAGS_, FAST_REFUSED_FLAGS | X86_EFLAGS_RF);
     HOTF(SITE_COUNTDOWN, site_countdown);
     HOTF(SITE_PERIOD, site_period);

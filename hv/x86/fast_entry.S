@@ -42,10 +42,24 @@ entry_syscall_fast:
     sysretq
 
 /*
- * Stores are left to be taken, or it is the guest kernel's after all: C says so in rdx, with what goes to
- * rax, of the handler that the code leaves in rax.
+ * It is the guest kernel's after all, whose tables are loaded: the run, counted as a hit when it began, is a
+ * pass.  The code leaves the run in rcx and the handler in rax.
  */
 .Lnot_done:
+    cmpl    $FAST_STOP_NONE_, FAST_RUN_STOP(%rcx)
+    jne     .Lstopped
+    mov     FAST_CPU_COUNTS_AT(%rcx), %rcx
+    add     FAST_HANDLER_COUNTS(%rax), %rcx
+    decq    FAST_COUNTS_HITS(%rcx)
+    incq    FAST_COUNTS_CHOSEN(%rcx)
+    mov     FAST_HANDLER_NUMBER(%rax), %eax
+.Lpassed:
+    pop     %rcx
+    mov     %rax, HOT(SITE_GIVEN, 2)
+    jmp     bounce_in_kernel
+
+/* Stores are left to be taken, or something stopped it: C says in rdx whether it is done, and what goes to rax. */
+.Lstopped:
     push    %r11
     push    %r10
     push    %r9
@@ -64,18 +78,15 @@ entry_syscall_fast:
     pop     %r9
     pop     %r10
     pop     %r11
-    mov     HOT(USER_CR3, 3), %rcx      /* flags: as test left them */
+    jz      .Lpassed                    /* flags: as test left them */
+    mov     HOT(USER_CR3, 3), %rcx
     mov     %rcx, %cr3
     mov     HOT(INFO, 3), %rcx
-    jz      .Lpassed
     cmpb    $0, (%rcx)                  /* a store of the handler's may have had to do with it */
     pop     %rcx
     jne     .Levent
     mov     (%rsp), %rsp
     sysretq
-.Lpassed:
-    pop     %rcx
-    jmp     bounce_plain
 
 /* An upcall is due, at the new state: a full frame, and C on the way out. */
 .Levent:

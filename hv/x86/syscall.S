@@ -69,6 +69,10 @@ bounce_countdown:
     .endif
     mov     HOT(KERNEL_CR3, 2), %rax
     mov     %rax, %cr3
+    .if !\timed
+    .globl  bounce_in_kernel            /* rax is kept, and the guest kernel's tables are loaded */
+bounce_in_kernel:
+    .endif
     swapgs
     mov     HOT(KERNEL_FRAME, 2), %rax
 .Lb0\@: mov   %rcx, 0(%rax)            /* both ends first: the frame spans two pages at most */
@@ -114,8 +118,7 @@ bounce_countdown:
     jmp     .Lslow_syscall
 .endm
 
-    .globl  bounce_plain
-bounce_plain:
+.Lbounce:
     BOUNCE_SYSCALL 0
 .Lbounce_sample:
     push    %rax

@@ -137,6 +137,32 @@ static void pass_after_writes(void)
     check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
 }
 
+/* rsi to the word at r8, rax = the word at rdi: by a helper where they are near, since a store is in between. */
+static const struct fast_insn store_and_load[] = {
+    MOV(6, 1), LDX(1, 6, CTX(r8)), LDX(2, 6, CTX(rsi)), CALL(HELPER_STORE64), LDX(1, 6, CTX(rdi)),
+    CALL(HELPER_LOAD64), STX(6, 0, CTX(rax)), MOVI(0, 1), EXIT,
+};
+
+static void stopped_once(void)
+{
+    long id = install(PROGRAM(NR, store_and_load), RADON_FAST_INSTALL_ACTIVE);
+    struct ktest_regs good = call_regs((uint64_t)&page[4], 9), bad = call_regs(0x1000, 9);
+
+    test_case("a run that a load stopped is nothing to the next one");
+    check(id > 0);
+    good.r8 = bad.r8 = (uint64_t)&page[4];
+    page[4] = 1;
+    for (unsigned int i = 0; i < 70; i++) {
+        check_pass(bad);
+        good.rsi++;
+        check_hit(good, good.rsi);
+        check_eq(page[4], good.rsi);
+    }
+    check_eq(info_of((uint32_t)id).passes[RADON_FAST_PASS_LOAD], 70);
+    check_eq(info_of((uint32_t)id).hits, 70);
+    check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
+}
+
 /* The page of a vcpu_info that was moved there: its rest may be stored to, itself not. */
 static void moved_vcpu_info(void)
 {
@@ -526,6 +552,7 @@ void test_main(void)
     page = page_alloc();
     hits_and_passes();
     pass_after_writes();
+    stopped_once();
     other_numbers();
     stores();
     states();
