@@ -14,7 +14,7 @@
  */
 entry_syscall_fast:
     testl   $~HOT_HANDLERS, HOT(FLAGS, 2)
-    jnz     entry_syscall
+    jnz     entry_not_plain
     cmp     $FAST_MAX_SYSCALL_, %rax
     ja      bounce_countdown
     bt      %rax, HOT(FAST_MAP, 2)

@@ -130,6 +130,8 @@ bounce_in_kernel:
 .Lbounce_fault_late:
     call    bounce_fault_late
 
+    .globl  entry_not_plain
+entry_not_plain:
 .Lnot_plain:
     testb   $HOT_KERNEL, HOT(FLAGS, 2)
     jz      .Luser_not_plain
