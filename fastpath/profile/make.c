@@ -138,6 +138,7 @@ void make_handler(struct prof *p, struct candidate *c)
     struct synth_output out;
     char text[320];
 
+    c->shared = false;
     if (p->kernel) {
         if (p->kernel->refresh)
             p->kernel->refresh(p->kernel->arg);
@@ -149,6 +150,7 @@ void make_handler(struct prof *p, struct candidate *c)
     }
     if (p->synth(&in, &out)) {
         keep_refusal(p, c, out.explanation);
+        c->shared = !in.one_vcpu;
         not_made(p, c, "synthesis", synth_reason_name(out.reason), where(p, &out, text));
     } else if (c->second_look && out.paths <= c->paths) {
         not_made(p, c, "policy", why_name(WHY_ENOUGH_PASSES), why_meaning(WHY_ENOUGH_PASSES));

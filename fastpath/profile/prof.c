@@ -99,6 +99,26 @@ static bool look_around(struct prof *p)
     return rc ? failed(p, "listing handlers", rc) : true;
 }
 
+/* What could not be made with several vCPUs (rules 3 and 4) is tried anew when there is one. */
+static void look_at_vcpus(struct prof *p)
+{
+    bool any = false;
+
+    for (unsigned int i = 0; i < p->nr; i++)
+        any |= p->candidate[i].shared;
+    if (!any || p->backend->vcpus(p->backend->ctx, p->domain) != 1)
+        return;
+    for (unsigned int i = 0; i < p->nr; i++) {
+        struct candidate *c = &p->candidate[i];
+
+        if (c->shared && c->stage == STAGE_RESTING) {
+            c->failures = 0;
+            prof_stage(p, c, STAGE_WAITING);
+        }
+        c->shared = false;
+    }
+}
+
 /* Whether handlers are allowed; says so when that changed. */
 static bool allowed(struct prof *p)
 {
@@ -134,6 +154,8 @@ bool prof_tick(struct prof *p, unsigned int *wait_ms)
     record_progress(p);
     if (reads_sites && !rank_update(p))
         return false;
+    if (reads_sites)
+        look_at_vcpus(p);
     if (!p->capturing && (allowed(p) || p->dry_run)) {
         struct candidate *best = rank_best(p);
 

@@ -40,6 +40,7 @@ struct candidate {
     uint64_t hot_ns;        /* when it was first found hot; 0 after it is active */
     uint64_t retry_at;      /* RESTING; UINT64_MAX: for good */
     unsigned int failures, disagreements;
+    bool shared;            /* synthesis refused it while the domain had several vCPUs */
     unsigned int retired;   /* times, for no fault of its own, not long after it was made */
     unsigned int hot_ticks; /* one after the other */
 

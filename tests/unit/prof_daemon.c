@@ -23,6 +23,7 @@ static struct log logged;
 enum synth_reason synth_says;
 unsigned int synth_runs, synth_captures, synth_paths;
 bool synth_one_vcpu;
+uint64_t synth_takes;
 
 static int toy_synth(const struct synth_input *in, struct synth_output *out)
 {
@@ -33,6 +34,7 @@ static int toy_synth(const struct synth_input *in, struct synth_output *out)
     };
 
     memset(out, 0, sizeof(*out));
+    fake.ns += synth_takes;
     synth_runs++;
     synth_captures = in->nr_captures;
     synth_one_vcpu = in->one_vcpu;
@@ -84,6 +86,7 @@ int daemon_begin(void **state)
     memset(&prof, 0, sizeof(prof));
     synth_says = SYNTH_OK;
     synth_runs = synth_captures = 0;
+    synth_takes = 0;
     synth_paths = 1;
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
     assert_non_null(mkdtemp(folder));

@@ -19,6 +19,7 @@ extern char folder[], log_path[];
 extern enum synth_reason synth_says;
 extern unsigned int synth_paths, synth_runs, synth_captures;
 extern bool synth_one_vcpu;
+extern uint64_t synth_takes; /* ns */
 
 /* Before and after each test. */
 int daemon_begin(void **state);

@@ -40,6 +40,22 @@ static void test_two_vcpus(void **state)
     assert_false(synth_one_vcpu);
 }
 
+/* What several vCPUs stood in the way of is tried anew when there is one, however often it was refused. */
+static void test_one_vcpu_again(void **state)
+{
+    (void)state;
+    fake.vcpus = 2;
+    synth_says = SYNTH_LOCKED;
+    run(1000000, GETPPID, 500000);
+    assert_int_equal(synth_runs, prof.policy.failures);
+    fake.vcpus = 1;
+    synth_says = SYNTH_OK;
+    run(1000, GETPPID, 500000);
+    assert_int_equal(synth_runs, prof.policy.failures + 1);
+    assert_true(synth_one_vcpu);
+    assert_int_equal(only_handler()->state, RADON_FAST_SHADOW);
+}
+
 static void test_dry_run(void **state)
 {
     (void)state;
@@ -119,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         DAEMON_TEST(test_hot_becomes_active),
         DAEMON_TEST(test_two_vcpus),
+        DAEMON_TEST(test_one_vcpu_again),
         DAEMON_TEST(test_dry_run),
         DAEMON_TEST(test_capture_long),
         DAEMON_TEST(test_capture_switched),

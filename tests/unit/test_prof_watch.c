@@ -32,6 +32,22 @@ static void test_disagreed(void **state)
     assert_int_equal(fake.installs, 1); /* never again */
 }
 
+/* That it was refused for several vCPUs before does not bring it back when there is one. */
+static void test_disagreed_with_two_vcpus(void **state)
+{
+    (void)state;
+    fake.vcpus = 2;
+    synth_says = SYNTH_LOCKED;
+    run(600, GETPPID, 500000);
+    assert_int_equal(synth_runs, 1);
+    synth_says = SYNTH_OK;
+    run(3000, GETPPID, 500000);
+    retire(RADON_FAST_DISAGREED);
+    fake.vcpus = 1;
+    run(200000, GETPPID, 500000);
+    assert_int_equal(fake.installs, 1);
+}
+
 static void test_text_changed(void **state)
 {
     (void)state;
@@ -82,6 +98,18 @@ static void test_no_agreement(void **state)
     run(600 + prof.policy.shadow_ms, GETPPID, 500000);
     assert_decided("retire", "policy", "NO_AGREEMENT");
     assert_int_equal(fake.handlers, 0);
+}
+
+/* What synthesis takes is not counted. */
+static void test_slow_synthesis(void **state)
+{
+    (void)state;
+    synth_takes = 2000000ull * prof.policy.shadow_ms;
+    run(600 + 2 * prof.policy.shadow_ms, GETPPID, 500000);
+    run(prof.policy.shadow_ms / 2, GETPPID, 500000);
+    assert_int_equal(only_handler()->state, RADON_FAST_SHADOW);
+    run(prof.policy.shadow_ms, GETPPID, 500000);
+    assert_decided("retire", "policy", "NO_AGREEMENT");
 }
 
 static void test_hardly_hits_in_shadow(void **state)
@@ -283,10 +311,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         DAEMON_TEST(test_disagreed),
+        DAEMON_TEST(test_disagreed_with_two_vcpus),
         DAEMON_TEST(test_text_changed),
         DAEMON_TEST(test_removed_by_hand),
         DAEMON_TEST(test_next_daemon_adopts),
         DAEMON_TEST(test_no_agreement),
+        DAEMON_TEST(test_slow_synthesis),
         DAEMON_TEST(test_hardly_hits_in_shadow),
         DAEMON_TEST(test_rare_path),
         DAEMON_TEST(test_new_path),
