@@ -126,6 +126,15 @@ static void would_install(struct prof *p, struct candidate *c, const struct synt
     prof_stage(p, c, STAGE_RESTING);
 }
 
+/* It takes long on a busy machine, and what comes of it has its time from then on. */
+static int synthesise(struct prof *p, const struct synth_input *in, struct synth_output *out)
+{
+    int rc = p->synth(in, out);
+
+    prof_now(p);
+    return rc;
+}
+
 void make_handler(struct prof *p, struct candidate *c)
 {
     struct synth_capture capture[SYNTH_MAX_CAPTURES];
@@ -148,7 +157,7 @@ void make_handler(struct prof *p, struct candidate *c)
         in.ro_arg = in.symbol_arg = p->kernel->arg;
         in.vcpu_info = p->kernel->vcpu_info;
     }
-    if (p->synth(&in, &out)) {
+    if (synthesise(p, &in, &out)) {
         keep_refusal(p, c, out.explanation);
         c->shared = !in.one_vcpu;
         not_made(p, c, "synthesis", synth_reason_name(out.reason), where(p, &out, text));

@@ -83,7 +83,7 @@ static bool failed(struct prof *p, const char *what, int rc)
     return false;
 }
 
-static bool look_around(struct prof *p)
+bool prof_now(struct prof *p)
 {
     struct radon_info info = { 0 };
     int rc = p->backend->op(p->backend->ctx, RADON_INFO, &info, sizeof(info));
@@ -94,6 +94,15 @@ static bool look_around(struct prof *p)
     p->tsc_hz = info.tsc_hz;
     p->now_ns = info.system_ns;
     p->cpus = info.nr_cpus;
+    return true;
+}
+
+static bool look_around(struct prof *p)
+{
+    int rc;
+
+    if (!prof_now(p))
+        return false;
     free(p->list);
     rc = hv_list(p->backend, p->domain, &p->list, &p->nr_list);
     return rc ? failed(p, "listing handlers", rc) : true;

@@ -152,6 +152,8 @@ __attribute__((format(printf, 7, 8))) void prof_log(struct prof *p, enum decisio
 __attribute__((format(printf, 5, 6))) void prof_decide(struct prof *p, enum decision what,
                                                        const struct candidate *c, enum why why,
                                                        const char *format, ...);
+/* What the time is; false: p->error. */
+bool prof_now(struct prof *p);
 void prof_stage(struct prof *p, struct candidate *c, enum stage stage);
 /* Rest for a while, longer with each failure; for good after policy.failures. */
 void prof_rest(struct prof *p, struct candidate *c, unsigned int failures);

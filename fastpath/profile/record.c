@@ -18,9 +18,6 @@ static const uint32_t skips[PROF_ROUNDS] = { 0, 6, 30, 100, 300 };
 #define NONE_CAME_MS 60u
 #define INTERVALS 20.0
 
-/* Occurrences that do not come to their end.  Each costs up to a tick of the guest's timer in single steps. */
-#define FAILURES 8u
-
 void record_forget(struct candidate *c)
 {
     for (unsigned int i = 0; i < c->rounds; i++)
@@ -54,7 +51,7 @@ void record_begin(struct prof *p, struct candidate *c)
         .occurrences = limit_of(p),
         .max_steps = p->policy.max_steps,
         .skip = skip_of(c),
-        .failures = FAILURES,
+        .failures = p->policy.capture_failures,
     };
     int rc;
 
