@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,22 +27,24 @@
 #include <unistd.h>
 
 #include "endure.h"
-#include "tracing/xen/xen.h"
 
 #define WORKERS 4
-#define BURST 400
-#define ORPHAN 50  /* bursts between two children */
+#define BURST 24 /* short: what is recorded is to be of several tasks, and each call to come soon */
+#define FAMILY 2000  /* bursts between two children */
+#define TIMER 50     /* between two settings of the timer */
 #define STEP_US 5000 /* of the one that makes trouble */
-#define ROOM 128     /* handlers in one list */
-#define HANDLERS 65536
+#define FOLDER "/tmp"
 
 static struct worker {
-    volatile uint64_t answers[2], orphans, signals; /* [1]: of its second thread */
+    volatile uint64_t answers[2], orphans, namespaces, signals; /* [1]: of its second thread */
     volatile int failed;
     char wrong[256];
-    pid_t pid;
-} *workers; /* shared with all */
-static volatile int *stop;
+    volatile pid_t task[2];
+} *workers; /* shared with all, as what follows it is: */
+static struct shared {
+    volatile int stop;
+    struct wanted wanted;
+} *shared;
 
 /* ------------------------------------------------------------------ a worker */
 
@@ -64,47 +67,61 @@ static void *second_thread(void *of)
 {
     static struct known k;
 
-    known_thread(&k, of, 77 + (uint64_t)getpid());
-    while (!*stop && !self->failed) {
-        if (!known_calls(&k, BURST))
+    if (!known_thread(&k, of, FOLDER, 77 + (uint64_t)getpid()))
+        fail(&k);
+    self->task[1] = k.thread;
+    while (!shared->stop && !self->failed) {
+        if (!known_calls(&k, &shared->wanted, BURST))
             fail(&k);
         self->answers[1] = k.answers;
     }
     return NULL;
 }
 
+/* Children, now and then. */
+static bool family(struct known *k, unsigned int burst)
+{
+    if (!k->alone || burst % FAMILY)
+        return true;
+    if (burst / FAMILY % 2) {
+        self->orphans++;
+        return known_orphan(k);
+    }
+    self->namespaces++;
+    return known_namespace(k);
+}
+
 static void work(struct known *k)
 {
-    for (unsigned int i = 1; !*stop && !self->failed; i++) {
+    for (unsigned int i = 1; !shared->stop && !self->failed; i++) {
         struct itimerval timer = { .it_value = { 0, (suseconds_t)(500 + random_below(k, 20000)) } };
 
-        if (i % 4 == 0)
+        if (i % TIMER == 0)
             setitimer(ITIMER_REAL, &timer, NULL);
-        if (!known_calls(k, BURST) || (k->alone && i % ORPHAN == 0 && !known_orphan(k))) {
+        if (!known_calls(k, &shared->wanted, BURST) || !family(k, i)) {
             fail(k);
             return;
         }
-        self->orphans += k->alone && i % ORPHAN == 0;
         self->answers[0] = k->answers;
     }
 }
 
 static void worker(unsigned int number, uint64_t seed)
 {
-    static struct known k;
+    static struct known k, first;
     struct sigaction caught = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-    bool alone = number % 2 == 0;
+    bool alone = number % 4 != 1;
     pthread_t thread;
 
     self = &workers[number]; /* on_signal()'s */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigaction(SIGALRM, &caught, NULL);
-    if (!known_begin(&k, "/tmp", alone, seed)) {
+    if (!known_begin(&k, FOLDER, alone, seed)) {
         fail(&k);
         _exit(1);
     }
-    if (!alone && pthread_create(&thread, NULL, second_thread, &k) == 0) {
-        known_thread(&k, &k, seed);
+    first = k; /* this one goes on */
+    if (!alone && pthread_create(&thread, NULL, second_thread, &first) == 0) {
         work(&k);
         pthread_join(thread, NULL);
     } else {
@@ -113,85 +130,26 @@ static void worker(unsigned int number, uint64_t seed)
     _exit(self->failed);
 }
 
-/* ------------------------------------------------------------------ what the hypervisor counts */
-
-static struct {
-    struct xen x;
-    struct radon_fast_info *list, *seen; /* seen: by number, as it was last */
-    uint32_t most, active_most_two;
-    uint64_t hits, agreed, disagreed, voided, vcpus, text;
-    uint32_t handlers;
-} hv;
-
-/* Handlers that are gone keep what they had when they were seen last. */
-static void look(bool two)
-{
-    uint32_t first = 0, active = 0;
-
-    for (;;) {
-        struct radon_fast_list op = { .domain = RADON_DOMID_SELF, .room = ROOM, .first_id = first,
-                                      .info = (uint64_t)(uintptr_t)hv.list };
-
-        if (!radon_call(&hv.x, RADON_FAST_LIST, &op, sizeof(op), "list")) {
-            fprintf(stderr, "endure: %s\n", hv.x.error);
-            exit(2);
-        }
-        for (uint32_t i = 0; i < op.room; i++) {
-            first = hv.list[i].id + 1;
-            active += hv.list[i].state == RADON_FAST_ACTIVE && hv.list[i].hits > 0;
-            if (hv.list[i].id < HANDLERS)
-                hv.seen[hv.list[i].id] = hv.list[i];
-        }
-        if (op.room < ROOM)
-            break;
-    }
-    hv.hits = hv.agreed = hv.disagreed = hv.voided = hv.vcpus = hv.text = hv.handlers = 0;
-    for (uint32_t i = 0; i < HANDLERS; i++) {
-        const struct radon_fast_info *h = &hv.seen[i];
-
-        hv.handlers += h->activated != 0;
-        hv.hits += h->hits;
-        hv.agreed += h->agreed;
-        hv.disagreed += h->disagreed;
-        hv.voided += h->voided;
-        hv.vcpus += h->state == RADON_FAST_RETIRED && h->reason == RADON_FAST_VCPUS;
-        hv.text += h->state == RADON_FAST_RETIRED && h->reason == RADON_FAST_TEXT_CHANGED;
-    }
-    if (active > hv.most)
-        hv.most = active;
-    if (two && active > hv.active_most_two)
-        hv.active_most_two = active;
-}
-
-static void begin(uint32_t period)
-{
-    struct radon_fast_oracle op = { .domain = RADON_DOMID_SELF, .period = period };
-
-    hv.seen = calloc(HANDLERS, sizeof(*hv.seen));
-    if (!hv.seen || !xen_open(&hv.x) || !(hv.list = xen_buffer(&hv.x, ROOM * sizeof(*hv.list))) ||
-        !radon_call(&hv.x, RADON_FAST_ORACLE, &op, sizeof(op), "oracle")) {
-        fprintf(stderr, "endure: %s\n", hv.x.error);
-        exit(2);
-    }
-}
-
 /* ------------------------------------------------------------------ trouble */
 
 static unsigned int migrations, hotplugs;
+static uint32_t most, most_with_two; /* handlers at once; with both CPUs */
+static struct counted counted;
 
 static void move(struct known *k, long cpus)
 {
     const struct worker *w = &workers[random_below(k, WORKERS)];
+    pid_t task = w->task[w->task[1] && random_below(k, 2)];
     cpu_set_t set;
 
     CPU_ZERO(&set);
     CPU_SET(random_below(k, (uint64_t)cpus), &set);
-    migrations += sched_setaffinity(w->pid, sizeof(set), &set) == 0;
+    migrations += sched_setaffinity(task, sizeof(set), &set) == 0;
     if (random_below(k, 4) == 0) { /* anywhere again, so that a CPU that goes leaves none behind */
         CPU_ZERO(&set);
         for (long i = 0; i < cpus; i++)
             CPU_SET((size_t)i, &set);
-        sched_setaffinity(w->pid, sizeof(set), &set);
+        sched_setaffinity(task, sizeof(set), &set);
     }
 }
 
@@ -226,6 +184,15 @@ static int any_failed(void)
     return 0;
 }
 
+/* two: both CPUs have been there for a while. */
+static void look(bool two)
+{
+    counted = count_look(&shared->wanted);
+    most = counted.active > most ? counted.active : most;
+    if (two && counted.active > most_with_two)
+        most_with_two = counted.active;
+}
+
 /* Until there were so many hits, or the time is over, or something is wrong. */
 static void trouble(uint64_t hits, double seconds, double hotplug, struct known *k)
 {
@@ -233,11 +200,11 @@ static void trouble(uint64_t hits, double seconds, double hotplug, struct known 
     double start = now_s(), looked = 0, plugged = start, told = start;
     bool online = true;
 
-    while (!any_failed() && !hv.disagreed && hv.hits < hits && now_s() - start < seconds) {
+    while (!any_failed() && !counted.disagreed && counted.hits < hits && now_s() - start < seconds) {
         double now = now_s();
 
         usleep((useconds_t)(random_below(k, 2 * STEP_US)));
-        kill(workers[random_below(k, WORKERS)].pid, SIGUSR1);
+        kill(workers[random_below(k, WORKERS)].task[0], SIGUSR1);
         if (cpus > 1)
             move(k, cpus);
         if (now - looked > 0.5) {
@@ -250,7 +217,7 @@ static void trouble(uint64_t hits, double seconds, double hotplug, struct known 
         }
         if (now - told > 30) {
             fprintf(stderr, "endure: %.0f s: %llu entries handled, %llu compared\n", now - start,
-                    (unsigned long long)hv.hits, (unsigned long long)hv.agreed);
+                    (unsigned long long)counted.hits, (unsigned long long)counted.agreed);
             told = now;
         }
     }
@@ -261,54 +228,62 @@ static void trouble(uint64_t hits, double seconds, double hotplug, struct known 
 
 static void tell(double seconds)
 {
-    uint64_t answers = 0, signals = 0, orphans = 0;
+    uint64_t answers = 0, signals = 0, orphans = 0, namespaces = 0;
 
     for (unsigned int i = 0; i < WORKERS; i++) {
         answers += workers[i].answers[0] + workers[i].answers[1];
         signals += workers[i].signals;
         orphans += workers[i].orphans;
+        namespaces += workers[i].namespaces;
     }
-    printf("{\"seconds\": %.1f, \"answers\": %llu, \"handled\": %llu, \"compared\": %llu, "
-           "\"disagreed\": %llu, \"void\": %llu, \"handlers\": %u, \"active_at_once\": %u, "
-           "\"active_with_two_vcpus\": %u, \"retired_vcpus\": %llu, \"retired_text\": %llu, "
-           "\"signals\": %llu, \"orphans\": %llu, \"migrations\": %u, \"hotplugs\": %u}\n",
-           seconds, (unsigned long long)answers, (unsigned long long)hv.hits,
-           (unsigned long long)(hv.agreed + hv.disagreed), (unsigned long long)hv.disagreed,
-           (unsigned long long)hv.voided, hv.handlers, hv.most, hv.active_most_two,
-           (unsigned long long)hv.vcpus, (unsigned long long)hv.text, (unsigned long long)signals,
-           (unsigned long long)orphans, migrations, hotplugs);
+    printf("{\"seconds\": %.1f, \"answers\": %" PRIu64 ", \"handled\": %" PRIu64
+           ", \"compared\": %" PRIu64 ", \"disagreed\": %" PRIu64 ", \"void\": %" PRIu64
+           ", \"handlers\": %u, \"active_at_once\": %u, \"active_with_two_vcpus\": %u"
+           ", \"retired_vcpus\": %" PRIu64 ", \"retired_text\": %" PRIu64 ", \"signals\": %" PRIu64
+           ", \"orphans\": %" PRIu64 ", \"namespaces\": %" PRIu64
+           ", \"migrations\": %u, \"hotplugs\": %u, \"calls\": {",
+           seconds, answers, counted.hits, counted.agreed + counted.disagreed, counted.disagreed,
+           counted.voided, counted.handlers, most, most_with_two, counted.vcpus, counted.text, signals,
+           orphans, namespaces, migrations, hotplugs);
+    count_tell();
+    printf("}}\n");
+}
+
+static void start(uint64_t seed)
+{
+    signal(SIGUSR1, on_signal); /* the workers', from the start */
+    for (unsigned int i = 0; i < WORKERS; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            worker(i, seed + i);
+        workers[i].task[0] = pid; /* here: the child would write its own 0 there */
+    }
 }
 
 int main(int argc, char **argv)
 {
     struct known k = { .random = 1 };
-    double start = now_s();
+    double begun = now_s();
     int wrong;
 
     if (argc != 6) {
         fprintf(stderr, "usage: endure HITS SECONDS PERIOD HOTPLUG SEED\n");
         return 2;
     }
-    signal(SIGUSR1, on_signal); /* the workers', from the start */
-    workers = mmap(NULL, WORKERS * sizeof(*workers) + 4096, PROT_READ | PROT_WRITE,
+    workers = mmap(NULL, WORKERS * sizeof(*workers) + sizeof(*shared), PROT_READ | PROT_WRITE,
                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (workers == MAP_FAILED)
         return 2;
-    stop = (volatile int *)(workers + WORKERS);
+    shared = (struct shared *)(workers + WORKERS);
     k.random = strtoull(argv[5], NULL, 0) | 1;
-    for (unsigned int i = 0; i < WORKERS; i++) {
-        pid_t pid = fork();
-
-        if (pid == 0)
-            worker(i, k.random + i);
-        workers[i].pid = pid; /* here: the child would write its own 0 there */
-    }
-    begin((uint32_t)atoi(argv[3]));
+    start(k.random);
+    count_begin((uint32_t)atoi(argv[3]));
     trouble(strtoull(argv[1], NULL, 0), atof(argv[2]), atof(argv[4]), &k);
-    *stop = 1;
+    shared->stop = 1;
     for (unsigned int i = 0; i < WORKERS; i++)
-        waitpid(workers[i].pid, NULL, 0);
+        waitpid(workers[i].task[0], NULL, 0);
     wrong = any_failed();
-    tell(now_s() - start);
-    return wrong || hv.disagreed;
+    tell(now_s() - begun);
+    return wrong || counted.disagreed;
 }
