@@ -26,6 +26,9 @@ static void drop(struct prof *p, struct candidate *c)
 {
     if (c->handler)
         hv_control(p->backend, c->handler, RADON_FAST_RETIRED);
+    for (unsigned int i = 0; i < p->nr_list; i++)
+        if (p->list[i].id == c->handler)
+            p->list[i].state = RADON_FAST_RETIRED; /* it is nobody else's, for the rest of the tick */
     c->handler = 0;
     c->kept = c->second_look = false;
     if (p->capturing == c) {

@@ -259,6 +259,26 @@ static void test_passes_for_events_are_nobodys_fault(void **state)
     assert_int_equal(fake.captures, 1);
 }
 
+/* Removed in a tick that takes long: at its end the entry's rest may be over, and nobody else's handler is there. */
+static void test_removed_in_a_long_tick(void **state)
+{
+    struct log_entry e;
+
+    (void)state;
+    make_active();
+    fake_entries(&fake, READ, 100, 10000);
+    tick();
+    assert_int_equal(fake.capture.number, READ);
+    synth_takes = 5000000000ull;
+    only_handler()->passes[RADON_FAST_PASS_CHOSEN] = 1000;
+    fake_entries(&fake, GETPPID, 100, 10000);
+    fake.ns += 2 * prof.policy.tick_ms * 1000000ull;
+    tick();
+    assert_decided("retire", "policy", "LOW_HITS");
+    assert_false(last_entry("refuse", &e));
+    assert_int_equal(fake.capture.number, GETPPID);
+}
+
 static void test_never_hits(void **state)
 {
     (void)state;
@@ -326,6 +346,7 @@ int main(void)
         DAEMON_TEST(test_passes_take_more),
         DAEMON_TEST(test_passes_for_events_are_nobodys_fault),
         DAEMON_TEST(test_never_hits),
+        DAEMON_TEST(test_removed_in_a_long_tick),
         DAEMON_TEST(test_no_gain),
         DAEMON_TEST(test_gain_of_the_way_back),
     };
