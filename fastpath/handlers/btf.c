@@ -9,6 +9,7 @@
 #define MAGIC 0xeb9fu
 #define MOST_TYPES (1u << 22)
 #define DEPTH 32u /* of anonymous structures, of typedefs: more is a circle */
+#define LOOKS (1u << 16) /* at members for one name; circles of structures would take without end */
 
 struct head {
     uint16_t magic;
@@ -98,12 +99,12 @@ static bool find_section(const uint8_t **at, size_t *size)
 /* Where each type begins: each must lie inside. */
 static bool number_types(struct btf *b)
 {
-    size_t at = 0, bytes;
+    size_t at = 0, bytes, most = b->types_bytes / sizeof(struct type) + 1;
 
     b->nr = 1;
-    b->offsets = calloc(MOST_TYPES, sizeof(*b->offsets));
+    b->offsets = most <= MOST_TYPES ? calloc(most, sizeof(*b->offsets)) : NULL;
     for (; b->offsets && at < b->types_bytes; at += bytes) {
-        if (b->types_bytes - at < sizeof(struct type) || b->nr == MOST_TYPES)
+        if (b->types_bytes - at < sizeof(struct type))
             return false;
         bytes = size_of_type((const struct type *)(b->types + at));
         if (!bytes || bytes > b->types_bytes - at)
@@ -197,21 +198,31 @@ static bool is_name(const char *s, const char *name, size_t n)
     return strlen(s) == n && !memcmp(s, name, n);
 }
 
-/* The member of that name, also in anonymous members; adds to place->offset. */
-static const struct member *find_member(const struct btf *b, const struct type *t, const char *name,
-                                        size_t n, unsigned int depth, struct btf_place *place)
+struct search {
+    const struct btf *b;
+    const char *name;
+    size_t n; /* characters of name */
+    uint32_t left; /* looks */
+    struct btf_place *place;
+};
+
+/* The member of that name, also in anonymous members; adds to the place's offset. */
+static const struct member *find_member(struct search *s, const struct type *t, unsigned int depth)
 {
     const struct member *m = (const struct member *)(t + 1);
+    const struct btf *b = s->b;
+    struct btf_place *place = s->place;
 
     if (depth == DEPTH || (kind_of(t) != STRUCT && kind_of(t) != UNION))
         return NULL;
-    for (uint32_t i = 0; i < items(t); i++) {
+    for (uint32_t i = 0; i < items(t) && s->left; i++) {
         const char *own = name_at(b, m[i].name);
         uint32_t bit = t->info >> 31 ? m[i].offset & 0xffffff : m[i].offset;
         const struct member *inner;
         const struct type *type;
 
-        if (*own && !is_name(own, name, n))
+        s->left--;
+        if (*own && !is_name(own, s->name, s->n))
             continue;
         if (*own) {
             place->offset += bit / 8;
@@ -219,7 +230,7 @@ static const struct member *find_member(const struct btf *b, const struct type *
             return &m[i];
         }
         type = plain(b, m[i].type);
-        inner = type ? find_member(b, type, name, n, depth + 1, place) : NULL;
+        inner = type ? find_member(s, type, depth + 1) : NULL;
         if (inner) {
             place->offset += bit / 8;
             return inner;
@@ -282,11 +293,13 @@ bool btf_find(const struct btf *b, const char *path, struct btf_place *place, ch
     }
     while (at[n]) {
         const struct type *t = plain(b, id);
+        struct search s = { .b = b, .left = LOOKS, .place = place };
         const struct member *m;
 
         at += n + 1;
-        n = strcspn(at, ".");
-        m = t ? find_member(b, t, at, n, 0, place) : NULL;
+        s.name = at;
+        s.n = n = strcspn(at, ".");
+        m = t ? find_member(&s, t, 0) : NULL;
         if (!m)
             return fail(error, error_size, "there is no such member", path);
         id = m->type;

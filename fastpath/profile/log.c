@@ -169,7 +169,8 @@ static bool text_of(const char *line, const char *key, char *out, size_t room)
     for (; *at && *at != '"'; at++) {
         char c = *at;
 
-        if (c == '\\' && at[1] == 'u' && sscanf(at + 2, "%4x", &code) == 1) {
+        if (c == '\\' && at[1] == 'u' && strspn(at + 2, "0123456789abcdefABCDEF") >= 4 &&
+            sscanf(at + 2, "%4x", &code) == 1) {
             c = (char)code;
             at += 5;
         } else if (c == '\\' && at[1]) {

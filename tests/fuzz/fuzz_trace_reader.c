@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Recordings from rubbish: no crash, an end, every byte accounted for, every record counted once.
+ * Recordings from rubbish: no crash, an end, every byte accounted for, every record counted once; and what is
+ * made of them, line by line and in Chrome's format.
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Ihv/include \
- *       tests/fuzz/fuzz_trace_reader.c tracing/reader/{reader,catalogue,values,names,calls,counts}.c \
- *       -o fuzz_trace_reader
+ *       tests/fuzz/fuzz_trace_reader.c tracing/reader/{reader,catalogue,values,names,calls,counts,sorter}.c \
+ *       tracing/tool/export.c -o fuzz_trace_reader
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../tracing/reader/counts.h"
+#include "../../tracing/tool/tool.h"
 
 struct input {
     const uint8_t *data;
@@ -33,6 +35,7 @@ static ssize_t read_input(void *ctx, void *buf, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct trace_reader r;
+    static struct exporting e;
     static FILE *null;
     /* The last byte says how much each read gives. */
     struct input in = { data, size, size ? 1 + (size_t)data[size - 1] * 16 : 1 };
@@ -47,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!c || !null)
         abort();
     trace_reader_init(&r, read_input, &in);
+    exporting_init(&e, null, 2000);
     while ((next = trace_reader_next(&r, &rec, &d)) != TRACE_END) {
         if (next == TRACE_DEFECT) {
             if (d.offset < offset || d.offset + d.skipped > size)
@@ -59,9 +63,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         offset = rec.offset + 4 + 4 * rec.words;
         given++;
         trace_print_record(null, &rec);
-        if (!counts_add(c, &rec))
+        if (!counts_add(c, &rec) || !export_record(&e, &rec))
             abort();
     }
+    if (!exporting_end(&e))
+        abort();
     counts_sort(c);
     if (r.base + r.at != size || c->records != given ||
         counts_sum(c->total, 0, TRACE_ROWS) != given)

@@ -14,7 +14,3 @@ foreach(name engines guest verifier programs object)
             ${fast_core} ${fast_load}
         INCLUDES fastpath/core fastpath/load)
 endforeach()
-radon_unit_test(fast_corpus
-    SOURCES tests/unit/test_fast_corpus.c tests/fuzz/fuzz_fast.c tests/unit/fast_world.c
-        tests/unit/fast_random.c tests/unit/real_memory.c ${fast_core}
-    INCLUDES fastpath/core)

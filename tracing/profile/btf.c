@@ -10,11 +10,13 @@
 
 #define FILE_MAX_BYTES (64u << 20)
 #define NESTING_MAX    16
+#define LOOKS_MAX      65536u /* at members for one name; circles of structures would take without end */
 
 static int read_file(struct btf *b, const char *file)
 {
     FILE *f = fopen(file, "re");
     size_t room = 0;
+    uint8_t *whole;
 
     if (!f)
         return -errno;
@@ -29,7 +31,12 @@ static int read_file(struct btf *b, const char *file)
         b->nr_bytes += fread(b->bytes + b->nr_bytes, 1, room - b->nr_bytes, f);
     }
     fclose(f);
-    return b->nr_bytes ? 0 : -ENOEXEC;
+    if (!b->nr_bytes)
+        return -ENOEXEC;
+    whole = realloc(b->bytes, b->nr_bytes); /* no more than there is: a sanitizer sees who reads on */
+    if (whole)
+        b->bytes = whole;
+    return 0;
 }
 
 /* What follows the head of a type, in bytes; -1: no kind that is known. */
@@ -99,9 +106,8 @@ int btf_read(struct btf *b, const char *file)
 
     *b = (struct btf){ 0 };
     rc = read_file(b, file);
-    if (rc)
-        return rc;
-    rc = -ENOEXEC;
+    if (!rc)
+        rc = -ENOEXEC;
     if (b->nr_bytes >= sizeof(h)) {
         memcpy(&h, b->bytes, sizeof(h));
         if (h.magic == BTF_MAGIC && h.hdr_len <= b->nr_bytes &&
@@ -155,8 +161,9 @@ static uint32_t plain(const struct btf *b, uint32_t id, struct btf_type *t)
     return 0;
 }
 
-/* Offset of `member` (n characters, then `rest` within it) in type id, in bits; -1: not there. */
-static int64_t find(const struct btf *b, uint32_t id, const char *member, unsigned int nesting)
+/* Offset of `member` ("x.y": y of x) in type id, in bits; -1: not there. `looks` are left. */
+static int64_t find(const struct btf *b, uint32_t id, const char *member, unsigned int nesting,
+                    uint32_t *looks)
 {
     size_t n = strcspn(member, ".");
     struct btf_type t;
@@ -164,18 +171,19 @@ static int64_t find(const struct btf *b, uint32_t id, const char *member, unsign
     id = nesting < NESTING_MAX ? plain(b, id, &t) : 0;
     if (!id)
         return -1;
-    for (uint32_t i = 0; i < BTF_INFO_VLEN(t.info); i++) {
+    for (uint32_t i = 0; i < BTF_INFO_VLEN(t.info) && *looks; i++) {
         struct btf_member m;
         const char *name;
         int64_t bits, more = -1;
 
+        --*looks;
         memcpy(&m, b->types + b->type_at[id] + sizeof(t) + i * sizeof(m), sizeof(m));
         bits = BTF_INFO_KFLAG(t.info) ? m.offset & 0xffffff : m.offset;
         name = text_at(b, m.name_off);
         if (!*name) /* its members are ours */
-            more = find(b, m.type, member, nesting + 1);
+            more = find(b, m.type, member, nesting + 1, looks);
         else if (strlen(name) == n && !strncmp(name, member, n))
-            more = member[n] ? find(b, m.type, member + n + 1, nesting + 1) : 0;
+            more = member[n] ? find(b, m.type, member + n + 1, nesting + 1, looks) : 0;
         if (more >= 0)
             return bits + more;
     }
@@ -189,7 +197,8 @@ int64_t btf_offset(const struct btf *b, const char *structure, const char *membe
     for (uint32_t id = 1; type_of(b, id, &t); id++)
         if (BTF_INFO_KIND(t.info) == BTF_KIND_STRUCT &&
             !strcmp(text_at(b, t.name_off), structure)) {
-            int64_t bits = find(b, id, member, 0);
+            uint32_t looks = LOOKS_MAX;
+            int64_t bits = find(b, id, member, 0, &looks);
 
             return bits < 0 ? -1 : bits / 8;
         }
