@@ -118,7 +118,6 @@ bounce_in_kernel:
     jmp     .Lslow_syscall
 .endm
 
-.Lbounce:
     BOUNCE_SYSCALL 0
 .Lbounce_sample:
     push    %rax
