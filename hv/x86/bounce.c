@@ -246,6 +246,7 @@ void do_syscall32(struct cpu_user_regs *regs)
         bounce_exception(regs, X86_UD, 0);
         return;
     }
+    trace_bounce_syscall((uint32_t)regs->rax, regs->rip);
     bounce(regs, cb->address, cb->mask_events ? BOUNCE_MASK : 0, 0);
 }
 
@@ -260,6 +261,7 @@ void do_sysenter(struct cpu_user_regs *regs)
         bounce_exception(regs, X86_GP, 0);
         return;
     }
+    trace_bounce_syscall((uint32_t)regs->rax, 0);
     bounce(regs, cb->address, cb->mask_events ? BOUNCE_MASK : 0, 0);
 }
 

@@ -39,6 +39,16 @@ enum event {
 SNIPPET(call, "mov $777, %eax", "syscall");
 SNIPPET(fault, "", "mov (%rdi), %rsi");
 SNIPPET(ud, "", "ud2");
+SNIPPET(enter, "mov $779, %eax", "sysenter");
+
+#define LOW_CODE 0x400000UL
+extern const uint8_t call32_code[], call32_end[];
+asm(".pushsection .text\n"
+    ".code32\n"
+    "call32_code: mov $778, %eax\n syscall\n"
+    "call32_end: ud2\n"
+    ".code64\n"
+    ".popsection\n");
 
 static struct t_buf *ring;
 static uint32_t ring_bytes;
@@ -270,6 +280,51 @@ static void each_event(void)
     versions(3);
     drain();
     check_eq(seen.records, 0);
+}
+
+/*
+ * SYSCALL of 32-bit code is AMD's alone, SYSENTER in 64-bit mode Intel's: each is a system call, or the #UD of a
+ * processor that has no such instruction.
+ */
+static void other_system_calls(void)
+{
+    static uint8_t code[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
+    struct ktest_regs regs = regs_user((void *)LOW_CODE);
+    struct exception e;
+
+    test_case("system calls by SYSCALL of 32-bit code and by SYSENTER");
+    memcpy(code, call32_code, (size_t)(call32_end - call32_code));
+    map_low(LOW_CODE, code);
+    check_eq(callback_set(CALLBACKTYPE_syscall32, CALLBACKF_mask_events, ktest_syscall32_entry), 0);
+    check_eq(callback_set(CALLBACKTYPE_sysenter, CALLBACKF_mask_events, ktest_sysenter_entry), 0);
+    want_nothing();
+    want(EV_bounce_syscall);
+    regs.cs = FLAT_USER_CS32;
+    regs.ss = FLAT_USER_SS32;
+    regs.rsp = LOW_CODE + PAGE_BYTES - 64;
+    regs.rflags |= RFLAGS_IF;
+    start(RADON_TRACE_STREAM);
+    drain();
+    e = run_iret(regs);
+    drain();
+    check_eq(seen.bounces, e.regs.vector != VEC_UD);
+    if (seen.bounces) {
+        check_eq(e.regs.vector, VEC_SYSCALL32);
+        check_eq(seen.bounce_number, 778);
+        check_eq(seen.bounce_rip, LOW_CODE + (uint64_t)(call32_end - call32_code));
+    }
+    regs = regs_user(enter_code);
+    regs.rflags |= RFLAGS_IF;
+    e = run_iret(regs);
+    drain();
+    check_eq(seen.bounces, e.regs.vector != VEC_UD);
+    if (seen.bounces) {
+        check_eq(e.regs.vector, VEC_SYSENTER);
+        check_eq(seen.bounce_number, 779);
+        check_eq(seen.bounce_rip, 0);
+    }
+    this_cpu()->info->evtchn_upcall_mask = 1;
+    start(RADON_TRACE_OFF);
 }
 
 /* What is not an entry; nothing is printed in between. */
@@ -593,6 +648,7 @@ void test_main(void)
     check_eq(start(RADON_TRACE_STREAM), 0);
     map_ring(PAGES);
     each_event();
+    other_system_calls();
     other_events();
     sizes_of_arguments();
     filters();
