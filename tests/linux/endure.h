@@ -20,6 +20,7 @@ struct known {
     unsigned int limit;
     char release[65];
     uint64_t brk, spent, memory, random;
+    long second; /* that the last call said */
     uint64_t answers; /* right ones */
     char wrong[256];  /* the first that was not */
 };
