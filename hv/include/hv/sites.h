@@ -146,7 +146,7 @@ static inline void sites_end_operation(const struct site_operation *o)
 
 /* An operation that has its number in memory, from here to the end of the scope. */
 #define SITES_OPERATION(call, operation)                                                           \
-    __attribute__((cleanup(sites_end_operation))) const struct site_operation operation_ = {       \
+    __attribute__((cleanup(sites_end_operation), unused)) const struct site_operation operation_ = { \
         sites_part_begins(), (call) | (operation) << 8                                             \
     }
 
