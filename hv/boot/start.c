@@ -101,6 +101,18 @@ static void __init reserve(paddr_t start, paddr_t end)
     memory.reserved[memory.nr_reserved++] = (struct mem_region){ start, end };
 }
 
+/* A loader that does not look at the memory's size leaves modules where there is none. */
+static void __init check_module(unsigned int i)
+{
+    paddr_t end = 0;
+
+    for (unsigned int r = 0; r < memory.nr_ram; r++)
+        end = MAX(end, memory.ram[r].end);
+    if (boot.modules[i].end > end)
+        panic("too little memory: boot module %u ends at 0x%lx, the memory at 0x%lx", i,
+              boot.modules[i].end, end);
+}
+
 static void __init find_memory(void)
 {
     for (unsigned int i = 0; i < boot.mem_count; i++) {
@@ -111,8 +123,10 @@ static void __init find_memory(void)
     }
     reserve(0, LOW_END); /* BIOS data, EBDA, option ROMs, the trampoline */
     reserve(HV_LOAD_PADDR, HV_LOAD_PADDR + (__image_end - __image_start));
-    for (unsigned int i = 0; i < boot.module_count; i++)
+    for (unsigned int i = 0; i < boot.module_count; i++) {
+        check_module(i);
         reserve(boot.modules[i].start, boot.modules[i].end);
+    }
 }
 
 static void __init init_memory(void)
