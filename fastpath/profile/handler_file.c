@@ -280,6 +280,8 @@ bool handler_file_write(const char *path, const struct handler_file *f, char *er
                         size_t error_size)
 {
     struct output o = { 0 };
+    struct stat st;
+    bool in_place = !stat(path, &st) && !S_ISREG(st.st_mode); /* a device stays one */
     char temporary[4096];
     bool ok;
 
@@ -287,18 +289,22 @@ bool handler_file_write(const char *path, const struct handler_file *f, char *er
         snprintf(error, error_size, "no program");
         return false;
     }
-    snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid());
-    o.file = fopen(temporary, "wxe");
+    if (in_place)
+        snprintf(temporary, sizeof(temporary), "%s", path);
+    else
+        snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid());
+    o.file = fopen(temporary, in_place ? "we" : "wxe");
     if (!o.file) {
         snprintf(error, error_size, "%s: %s", temporary, strerror(errno));
         return false;
     }
     write_elf(&o, f);
     ok = !ferror(o.file);
-    ok = !fclose(o.file) && ok && !rename(temporary, path);
+    ok = !fclose(o.file) && ok && (in_place || !rename(temporary, path));
     if (!ok) {
         snprintf(error, error_size, "%s: %s", path, strerror(errno));
-        unlink(temporary);
+        if (!in_place)
+            unlink(temporary);
     }
     return ok;
 }

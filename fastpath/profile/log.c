@@ -70,7 +70,7 @@ static uint64_t clock_ns(clockid_t clock)
 
 bool log_open(struct log *l, const char *path, uint64_t limit, bool echo)
 {
-    struct stat st;
+    struct stat st = { 0 };
 
     *l = (struct log){ .limit = limit, .echo = echo };
     if (!path)
@@ -80,6 +80,8 @@ bool log_open(struct log *l, const char *path, uint64_t limit, bool echo)
     if (!l->file)
         return false;
     l->written = fstat(fileno(l->file), &st) ? 0 : (uint64_t)st.st_size;
+    if (!S_ISREG(st.st_mode))
+        l->limit = UINT64_MAX; /* a device keeps its name */
     return true;
 }
 

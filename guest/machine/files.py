@@ -33,14 +33,17 @@ def _one(stream, size, inside, outside):
         return "there is no file %s in the machine" % inside
     if stream.tell() + length > size:
         return "%s did not come whole" % inside
-    temporary = "%s.%d" % (outside, os.getpid())
-    with open(temporary, "wb") as file:
+    # What is there and is a device or a pipe stays one.
+    in_place = os.path.exists(outside) and not os.path.isfile(outside)
+    target = outside if in_place else "%s.%d" % (outside, os.getpid())
+    with open(target, "wb") as file:
         left = length
         while left:
             part = stream.read(min(left, 1 << 20))
             file.write(part)
             left -= len(part)
-    os.replace(temporary, outside)
+    if not in_place:
+        os.replace(target, outside)
     return ""
 
 

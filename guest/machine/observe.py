@@ -148,7 +148,7 @@ def profile(argv):
     with tempfile.TemporaryDirectory(prefix="radon-") as directory:
         recording = options.output or os.path.join(directory, "profile")
         wrap(spec, "profile", ["record", "-o", bring_back(spec, recording), *passed])
-        if os.path.exists(recording):
+        if os.path.isfile(recording):
             os.unlink(recording)  # an old one is not shown for a run that failed
         status = boot(spec)
         if os.path.exists(recording):

@@ -159,7 +159,8 @@ def watch(process, settings):
 
 def run_machine(command, settings):
     with machine_slot():
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        # A pipe in which nothing comes: what is read is the serial line's input, and makes interrupts.
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT)
         start = time.monotonic()
         try:

@@ -2,6 +2,7 @@
 """The stream of files that come back, and what becomes of one that is cut or damaged."""
 
 import os
+import stat
 import tempfile
 import unittest
 
@@ -36,6 +37,17 @@ class Stream(unittest.TestCase):
     def test_whole(self):
         data = [b"", b"RadonGet" * 3, bytes(range(256)) * 9000]
         self.assertEqual(self.take(b"".join(map(one, data)), 3), ([], data))
+
+    def test_a_pipe_stays_one(self):
+        path = os.path.join(self.directory, "out0")
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        with open(os.path.join(self.directory, files.NAME), "wb") as file:
+            file.write(one(b"abc"))
+        self.assertEqual(files.take(self.directory, [("/in0", path)]), [])
+        self.assertEqual(os.read(reader, 10), b"abc")
+        self.assertTrue(stat.S_ISFIFO(os.stat(path).st_mode))
 
     def test_missing_one_does_not_hide_the_next(self):
         stream = files.HEAD.pack(files.MAGIC, files.MISSING) + one(b"x")
