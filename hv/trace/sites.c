@@ -230,14 +230,16 @@ static inline void add_bounced_here(struct site_row *row, uint64_t cost)
     row->bounced_cost[site_low_bin(cost)]++;
 }
 
-void sites_add_part_slowly(uint64_t key, uint64_t cost)
+void sites_add_part_slowly(uint64_t cost, uint64_t key)
 {
     add_here(sites_find_in(&site_tables[hot()->cpu->id], key, 0), cost);
 }
 
 void sites_add_part(uint64_t begun, uint64_t part)
 {
-    sites_add_part_here(hot(), begun, part);
+    uint64_t cost = rdtsc() - begun;
+
+    sites_add_part_here(hot(), cost, part);
 }
 
 void sites_end_bounce(struct vcpu_hot *h, bool iret)

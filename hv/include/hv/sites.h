@@ -114,40 +114,41 @@ static inline unsigned long site_low_bin(uint64_t cost) /* of one that is within
     return 63 - (unsigned long)__builtin_clzl(cost | 31) - 4;
 }
 
-void sites_add_part_slowly(uint64_t key, uint64_t cost);
+void sites_add_part_slowly(uint64_t cost, uint64_t key);
 
-/* It is over.  begun: not 0. */
-static inline void sites_add_part_here(const struct vcpu_hot *h, uint64_t begun, uint64_t part)
+/* It is over, after so many cycles. */
+static inline void sites_add_part_here(const struct vcpu_hot *h, uint64_t cost, uint64_t part)
 {
-    uint64_t key = h->site_base ^ part, cost = rdtsc() - begun;
+    uint64_t key = h->site_base ^ part;
     struct site_row *row = &h->site_rows[SITE_HASH(key, 0)];
 
     /* Rows of these kinds have no address. */
     if (unlikely(row->key != key || cost > row->limit)) {
-        sites_add_part_slowly(key, cost);
+        sites_add_part_slowly(cost, key);
         return;
     }
     row->total += cost;
     row->cost[site_low_bin(cost)]++;
 }
 
-void sites_add_part(uint64_t begun, uint64_t part); /* the same, not inline */
+/* The same, not inline; begun: not 0. */
+void sites_add_part(uint64_t begun, uint64_t part);
 
 struct site_operation {
     uint64_t begun;
-    uint32_t number;
+    uint32_t call, operation; /* apart: only what is timed puts them together */
 };
 
 static inline void sites_end_operation(const struct site_operation *o)
 {
     if (unlikely(o->begun))
-        sites_add_part(o->begun, SITE_PART(RADON_SITE_OPERATION, o->number));
+        sites_add_part(o->begun, SITE_PART(RADON_SITE_OPERATION, o->call) | (uint32_t)(o->operation << 8));
 }
 
 /* An operation that has its number in memory, from here to the end of the scope. */
-#define SITES_OPERATION(call, operation)                                                           \
+#define SITES_OPERATION(call_, op)                                                                 \
     __attribute__((cleanup(sites_end_operation), unused)) const struct site_operation operation_ = { \
-        sites_part_begins(), (call) | (operation) << 8                                             \
+        sites_part_begins(), (call_), (op)                                                         \
     }
 
 /* ------------------------------------------------------------------ bounces and entries */
