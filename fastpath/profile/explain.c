@@ -124,7 +124,7 @@ static int read_rows(const struct prof_backend *b, uint16_t domain, struct expla
     for (unsigned int i = 0; e->row && i < n; i++) {
         struct explained *row = &e->row[e->nr];
 
-        if (radon_site_is_part(&site[i]))
+        if (radon_site_is_part(site[i].kind))
             continue;
         *row = row_of(&site[i]);
         row->count = site[i].count * period;

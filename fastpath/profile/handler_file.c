@@ -283,19 +283,17 @@ bool handler_file_write(const char *path, const struct handler_file *f, char *er
     struct stat st;
     bool in_place = !stat(path, &st) && !S_ISREG(st.st_mode); /* a device stays one */
     char temporary[4096];
+    const char *written = in_place ? path : temporary;
     bool ok;
 
     if (f->program_bytes < sizeof(struct fast_header)) {
         snprintf(error, error_size, "no program");
         return false;
     }
-    if (in_place)
-        snprintf(temporary, sizeof(temporary), "%s", path);
-    else
-        snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid());
-    o.file = fopen(temporary, in_place ? "we" : "wxe");
+    snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid());
+    o.file = fopen(written, in_place ? "we" : "wxe");
     if (!o.file) {
-        snprintf(error, error_size, "%s: %s", temporary, strerror(errno));
+        snprintf(error, error_size, "%s: %s", written, strerror(errno));
         return false;
     }
     write_elf(&o, f);

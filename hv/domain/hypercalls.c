@@ -95,7 +95,7 @@ static inline __attribute__((always_inline)) long multicall(uint64_t list, unsig
             return -XEN_EFAULT;
         if (timed)
             sites_add_part_here(h, rdtsc() - begun,
-                                SITE_PART(RADON_SITE_SUBCALL, sites_subcall(h, call.op, call.args[0])));
+                                SITE_PART(RADON_SITE_SUBCALL, sites_call_number(h, call.op, call.args[0])));
         if (i % MULTICALL_BATCH == MULTICALL_BATCH - 1)
             preempt_point();
     }

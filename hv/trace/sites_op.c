@@ -223,7 +223,7 @@ static int read_rows(struct radon_sites_read *op, struct site_table *t)
         if (!t->rows[i].key)
             continue;
         s = public_row(t, i);
-        if (!radon_site_is_part(&s))
+        if (!radon_site_is_part(s.kind))
             op->entries += s.count * (mode == RADON_SITES_SAMPLED ? period : 1);
         if ((op->domain != RADON_DOMID_ANY && op->domain != s.domain) ||
             !(s.count | s.looks | s.bounced_looks))

@@ -92,7 +92,7 @@ static uint64_t hypercall_key(const struct vcpu_hot *h, const struct cpu_user_re
     uint32_t number = h->site_hypercall;
 
     if (number < NR_HYPERCALLS)
-        number |= (uint32_t)(uint8_t)(regs->rdi & h->site_sub_masks[number]) << 8;
+        number = sites_call_number(h, number, regs->rdi);
     return h->site_base | number;
 }
 

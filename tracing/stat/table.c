@@ -140,11 +140,6 @@ void stat_row_merge(struct stat_row *to, const struct stat_row *from)
     histogram_merge(&to->to_iret, &from->to_iret);
 }
 
-static bool is_part(uint8_t kind)
-{
-    return kind == RADON_SITE_OPERATION || kind == RADON_SITE_SUBCALL;
-}
-
 bool stat_group(struct stat_table *to, const struct stat_table *from, const struct stat_by *by,
                 enum stat_level level)
 {
@@ -153,7 +148,7 @@ bool stat_group(struct stat_table *to, const struct stat_table *from, const stru
         struct stat_key key = r->key;
         struct stat_row *sum;
 
-        if (is_part(r->key.kind) != (level == STAT_PARTS))
+        if (radon_site_is_part(r->key.kind) != (level == STAT_PARTS))
             continue;
         if (!by->domain)
             key.domain = STAT_ANY;

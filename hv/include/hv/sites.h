@@ -101,8 +101,8 @@ static inline uint64_t sites_part_begins(void)
 /* What a part is: its key as vcpu_hot.site_base differs from it.  number: below 2^32. */
 #define SITE_PART(kind, number) ((uint64_t)((kind) ^ RADON_SITE_HYPERCALL) << 32 | (uint32_t)(number))
 
-/* The number of an entry of a multicall. */
-static inline uint32_t sites_subcall(const struct vcpu_hot *h, uint64_t call, uint64_t first_argument)
+/* The number in the key of a call, also of one in a multicall: with the operation, if a register has it. */
+static inline uint32_t sites_call_number(const struct vcpu_hot *h, uint64_t call, uint64_t first_argument)
 {
     uint8_t mask = h->site_sub_masks[call % sizeof(h->site_sub_masks)]; /* no matter which, without such a call */
 

@@ -181,10 +181,10 @@ struct radon_site {
 
 #define RADON_SITE_OVERFLOW 1u
 
-/* A part of a hypercall's: in that one's row, too. */
-static inline int radon_site_is_part(const struct radon_site *s)
+/* Rows of the kind (enum radon_site_kind) are parts of hypercalls, and in these' rows, too. */
+static inline int radon_site_is_part(uint8_t kind)
 {
-    return s->kind >= RADON_SITE_OPERATION;
+    return kind == RADON_SITE_OPERATION || kind == RADON_SITE_SUBCALL;
 }
 
 /*

@@ -282,6 +282,17 @@ static void each_event(void)
     check_eq(seen.records, 0);
 }
 
+/* The one bounce since the last look, unless the processor has no such instruction. */
+static void check_bounce(const struct exception *e, unsigned int vector, uint64_t number, uint64_t rip)
+{
+    check_eq(seen.bounces, e->regs.vector != VEC_UD);
+    if (!seen.bounces)
+        return;
+    check_eq(e->regs.vector, vector);
+    check_eq(seen.bounce_number, number);
+    check_eq(seen.bounce_rip, rip);
+}
+
 /*
  * SYSCALL of 32-bit code is AMD's alone, SYSENTER in 64-bit mode Intel's: each is a system call, or the #UD of a
  * processor that has no such instruction.
@@ -307,22 +318,12 @@ static void other_system_calls(void)
     drain();
     e = run_iret(regs);
     drain();
-    check_eq(seen.bounces, e.regs.vector != VEC_UD);
-    if (seen.bounces) {
-        check_eq(e.regs.vector, VEC_SYSCALL32);
-        check_eq(seen.bounce_number, 778);
-        check_eq(seen.bounce_rip, LOW_CODE + (uint64_t)(call32_end - call32_code));
-    }
+    check_bounce(&e, VEC_SYSCALL32, 778, LOW_CODE + (uint64_t)(call32_end - call32_code));
     regs = regs_user(enter_code);
     regs.rflags |= RFLAGS_IF;
     e = run_iret(regs);
     drain();
-    check_eq(seen.bounces, e.regs.vector != VEC_UD);
-    if (seen.bounces) {
-        check_eq(e.regs.vector, VEC_SYSENTER);
-        check_eq(seen.bounce_number, 779);
-        check_eq(seen.bounce_rip, 0);
-    }
+    check_bounce(&e, VEC_SYSENTER, 779, 0);
     this_cpu()->info->evtchn_upcall_mask = 1;
     start(RADON_TRACE_OFF);
 }
