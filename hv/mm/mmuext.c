@@ -267,12 +267,25 @@ static long mmuext_one(struct vcpu *v, struct domain *owner, const struct mmuext
     }
 }
 
+/* One range check and no call for the three words: Linux flushes page by page this way. */
 static inline bool read_op(uint64_t va, struct mmuext_op *op)
 {
     uint64_t *words = (uint64_t *)op;
+    uint64_t word0, word1, word2;
 
-    return get_guest_u64(va, &words[0]) && get_guest_u64(va + 8, &words[1]) &&
-           get_guest_u64(va + 16, &words[2]);
+    if (!guest_range_ok(va, sizeof(*op)))
+        return false;
+    __asm__ goto("1: mov (%3), %0\n"
+                 "2: mov 8(%3), %1\n"
+                 "3: mov 16(%3), %2\n"
+                 EXTABLE("1b", "%l[fault]") EXTABLE("2b", "%l[fault]") EXTABLE("3b", "%l[fault]")
+                 : "=&r"(word0), "=&r"(word1), "=&r"(word2) : "r"(va) : "memory" : fault);
+    words[0] = word0;
+    words[1] = word1;
+    words[2] = word2;
+    return true;
+fault:
+    return false;
 }
 _Static_assert(sizeof(struct mmuext_op) == 24, "three words");
 
