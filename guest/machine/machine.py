@@ -70,6 +70,7 @@ class Result:
     boot_uptime_ns: object  # the kernel's clock when /init started the command
     boot_tsc: object  # the time stamp counter then (in instruction time: ns since reset)
     pinned: str  # what was held still, for results
+    state: str = ""  # of one that timed out: where its processors were
 
     def tail(self):
         lines = [line for line in self.log.replace("\r", "").split("\n") if line.strip()]
@@ -243,8 +244,10 @@ def run_machine(spec, stream=None):
     if spec.log:
         with open(spec.log, "wb") as file:
             file.write(log)
+            if ended.state:
+                file.write(b"\n--- where the processors were ---\n%s\n" % ended.state.encode())
     text = log.decode(errors="replace")
     text += "".join("init: %s\n" % note for note in collector.notes)
     return Result(status, b"".join(collector.parts["o"]), b"".join(collector.parts["e"]), text,
                   time.monotonic() - started, reason, collector.status, collector.uptime,
-                  collector.tsc, qemu.PINNED[spec.clock])
+                  collector.tsc, qemu.PINNED[spec.clock], ended.state)

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 
+from . import stuck
 from .errors import RunError
 from .slots import machine_slot
 
@@ -53,18 +54,20 @@ class Boot:
 
 @dataclasses.dataclass
 class Ended:
-    """How it went. status: QEMU's own exit status, None if it was killed."""
+    """How it went. status: QEMU's own exit status, None if it was killed. state: of one that timed
+    out, where its processors were."""
 
     status: object
     timed_out: bool
     console: bytes
     stderr: str
     wall: float
+    state: str = ""
 
 
 def arguments(boot, serial):
     cpu = boot.cpu or ("host" if boot.clock == "kvm" else "")
-    args = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
+    args = [QEMU, "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-m", "%dM" % boot.memory, "-smp", str(boot.cpus), *CLOCKS[boot.clock],
             "-device", "isa-debug-exit,iobase=%#x,iosize=0x04" % DEBUG_EXIT_PORT,
             *serial]
@@ -103,10 +106,13 @@ def run(boot, on_data=None):
     with machine_slot(), tempfile.TemporaryDirectory(prefix="radon-") as directory:
         path = os.path.join(directory, "console")
         serial = ["-chardev", "file,id=console,path=" + path, "-serial", "chardev:console"]
+        monitor, monitor_path = stuck.arguments(directory)
         with open(path, "wb"), open(os.path.join(directory, "stderr"), "w+b") as errors:
-            process = start(boot, serial, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+            process = start(boot, serial + monitor, stdin=subprocess.DEVNULL, stdout=errors,
+                            stderr=errors)
             try:
-                ended = _follow(process, path, boot.timeout, on_data)
+                ended = _follow(process, path, boot.timeout, on_data,
+                                lambda: stuck.look(monitor_path, boot.cpus) if monitor else "")
             finally:
                 if process.poll() is None:
                     stop(process)
@@ -115,11 +121,12 @@ def run(boot, on_data=None):
             return ended
 
 
-def _follow(process, path, timeout, on_data):
+def _follow(process, path, timeout, on_data, look):
+    """look(): asked once for its state when the time is over."""
     started = time.monotonic()
     deadline = started + timeout
     chunks = []
-    timed_out = False
+    timed_out, state = False, ""
     with open(path, "rb", buffering=0) as console:
         while True:
             status = process.poll()
@@ -132,9 +139,9 @@ def _follow(process, path, timeout, on_data):
             elif status is not None:
                 break
             elif time.monotonic() > deadline:
-                timed_out = True
+                timed_out, state = True, look()
                 stop(process)
             if not data and status is None:
                 time.sleep(POLL_S)
     return Ended(None if timed_out else status, timed_out, b"".join(chunks), "",
-                 time.monotonic() - started)
+                 time.monotonic() - started, state)

@@ -8,6 +8,7 @@ import functools
 import os
 import re
 import subprocess
+import sys
 import unittest
 
 from guest.machine import build
@@ -46,7 +47,10 @@ class Case(unittest.TestCase):
         """The Result, whatever it is. command: a line for the shell."""
         prepare(on)
         settings.setdefault("timeout", TIMEOUT_S)
-        return run_machine(Spec(on=on, command=[command], **settings))
+        result = run_machine(Spec(on=on, command=[command], **settings))
+        if result.state:  # it hung, and may not do so again
+            print("%s\n%s\n%s" % (result.reason, result.tail(), result.state), file=sys.stderr)
+        return result
 
     def run_ok(self, command, **settings):
         """Its standard output as text; status 0 is demanded."""
