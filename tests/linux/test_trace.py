@@ -14,9 +14,12 @@ from . import common
 XENTRACE = "/usr/lib/xen-4.17/bin/xentrace"
 MODULES = ("xen-privcmd", "xen-evtchn")
 # What xenalyze says of every recording; anything else on its standard error is a complaint.
-USUAL = re.compile(r"Using (VMX|SVM) hardware-assisted|scan_for_new_pcpu: Activating|Creating |"
+USUAL = re.compile(r"Using (VMX|SVM) hardware-assisted|(scan_for_new_pcpu|process_cpu_change): Activating|"
+                   r"Creating |"
                    r"init_pcpus: through first|read_record: read returned zero|deactivate_pcpu: |"
                    r"First schedule for d\d+v\d+ doesn't take us into a running state")
+# A shell's background program ignores SIGINT until it asks for it.
+CATCHES_INT = "until grep -q '^SigCgt:.*[2367abef]$' /proc/$!/status; do sleep 0.1; done; "
 CPU_CHANGE, RUNSTATE, HYPERCALL, SUBCALL = 0x1f003, 0x21001, 0x20100d, 0x20200e
 
 
@@ -53,7 +56,7 @@ class Trace(common.Case):
     def record(self, cpus):
         loads = "".join("insmod /%s.ko; " % name for name in MODULES)
         result = self.boot(
-            loads + XENTRACE + " -D -e all -S 1024 /tmp/t >&2 & sleep 2; "
+            loads + XENTRACE + " -D -e all -S 1024 /tmp/t >&2 & " + CATCHES_INT + "sleep 1; "
             "for i in 1 2 3 4 5 6 7 8 9 10; do ls /proc >/dev/null; done; "
             "kill -INT $!; wait $!; cat /tmp/t",
             cpus=cpus, adds=[(XENTRACE, XENTRACE)] +
