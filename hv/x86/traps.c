@@ -58,6 +58,7 @@ static void guest_page_fault(struct cpu_user_regs *regs, uint64_t va)
 
     if ((code & (PFEC_P | PFEC_W)) == (PFEC_P | PFEC_W) && vcpu_in_kernel(current()) &&
         ptwr_fault(regs, va)) {
+        trace_fault_kept(rip, va, code, RADON_FAULT_PAGE_TABLE);
         sites_label(RADON_SITE_EMULATION, RADON_EMUL_PTWR, rip);
         return;
     }
@@ -135,9 +136,14 @@ static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
     if (unlikely(flags & HOT_FAST_TRAP))
         record = step_wanted(regs, FAST_ATTACH_EXCEPTION, vector, regs->rip, regs->error_code, cr2);
     if (unlikely(flags & HOT_FAST_TRAP) && !record) {
+        uint64_t rip = regs->rip; /* the handler moves it */
+
         label_by_vector(regs, vector);
-        if (fast_exception(regs, vector, regs->error_code, cr2))
+        if (fast_exception(regs, vector, regs->error_code, cr2)) {
+            if (vector == X86_PF)
+                trace_fault_kept(rip, cr2, regs->error_code, RADON_FAULT_HANDLER);
             return;
+        }
     }
     handle_trap(regs, vector, cr2);
     if (record)
@@ -148,10 +154,15 @@ static void hypervisor_fault(struct cpu_user_regs *regs, unsigned int vector)
 {
     uint64_t fixup = extable_lookup(regs->rip);
     uint64_t cr2 = vector == X86_PF ? read_cr2() : 0;
+    enum radon_fault_why why = RADON_FAULT_ACCESS;
 
-    if (!fixup)
+    if (!fixup) {
         fixup = fast_fixup(regs->rip);
+        why = RADON_FAULT_HANDLER_LOAD;
+    }
     if (fixup) {
+        if (vector == X86_PF)
+            trace_fault_kept(regs->rip, cr2, regs->error_code, why);
         regs->rip = fixup;
         return;
     }

@@ -38,6 +38,7 @@
 #define TP_fast_status(f, i) TP_NAMED(f, i)
 #define TP_fast_why(f, i) TP_NAMED(f, i)
 #define TP_pass_why(f, i) TP_NAMED(f, i)
+#define TP_fault_why(f, i) TP_NAMED(f, i)
 #define TP_verdict(f, i) TP_NAMED(f, i)
 #define TP_capture_status(f, i) TP_NAMED(f, i)
 #define TP_decided(f, i) TP_NAMED(f, i)

@@ -42,6 +42,11 @@ static const char *const page_uses[] = {
     "none", "l1", "l2", "l3", "l4", "writable", "seg_desc", "read_only",
 };
 
+static const char *const fault_whys[RADON_NR_FAULT_WHYS] = {
+    [RADON_FAULT_PAGE_TABLE] = "page_table", [RADON_FAULT_HANDLER] = "handler",
+    [RADON_FAULT_HANDLER_LOAD] = "handler_load", [RADON_FAULT_ACCESS] = "access",
+};
+
 static const char *const cpu_modes[] = { "user", "kernel", "hypervisor", "idle" };
 
 static const char *const shutdowns[] = {
@@ -96,6 +101,7 @@ static const char *const decisions[] = {
 
 static const struct { const char *const *names; unsigned int count; } lists[TRACE_SHOWS] = {
     [TRACE_SHOW_NAMES_PAGE_USE] = LIST(page_uses),
+    [TRACE_SHOW_NAMES_FAULT] = LIST(fault_whys),
     [TRACE_SHOW_NAMES_CPU_MODE] = LIST(cpu_modes),
     [TRACE_SHOW_NAMES_SHUTDOWN] = LIST(shutdowns),
     [TRACE_SHOW_NAMES_ATTACH] = LIST(attach_kinds),

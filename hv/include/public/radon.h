@@ -89,6 +89,14 @@ enum radon_trace_mode {
                                         (SHUTDOWN_crash), turns the mode to OFF, to be read */
 #define RADON_TRACE_DUMP_ON_PANIC 2u /* the hypervisor's own crash prints the newest on the console */
 
+enum radon_fault_why {      /* why a page fault was not given to the guest kernel */
+    RADON_FAULT_PAGE_TABLE = 0, /* its write to a page table, which was emulated */
+    RADON_FAULT_HANDLER,    /* a fast handler did the work */
+    RADON_FAULT_HANDLER_LOAD, /* a fast handler's own load, which it goes on without */
+    RADON_FAULT_ACCESS,     /* the hypervisor's, to memory that a call or an emulation named */
+    RADON_NR_FAULT_WHYS,
+};
+
 struct radon_trace_control {
     uint32_t mode;         /* enum radon_trace_mode */
     uint32_t pages;        /* of each ring, 1..4096; 0 = as it is */

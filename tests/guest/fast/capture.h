@@ -8,5 +8,6 @@ void shadow_races(void); /* vCPU 1 is online, and waits for work */
 void hypercall_tests(void);
 void budget_tests(void);
 void event_tests(void);
+void exception_tests(void);
 
 #endif

@@ -24,7 +24,6 @@ const char ktest_name[] = "fast";
 SNIPPET(sys, ".balign 4096", "syscall");
 #define SYS_CODE 0x20000001000ul /* where it is mapped too: the lean path goes back to the lower half */
 #define SYS_AFTER (SYS_CODE + 2)
-SNIPPET(bad, "", "mov (%rdi), %rsi");
 
 static uint64_t cell __attribute__((aligned(4096)));
 static uint64_t *page;
@@ -259,52 +258,6 @@ static void states(void)
     check_pass(call_regs(0, 0));
     check_eq(hyp_set_debugreg(7, 0x400), 0);
     check_hit(call_regs(0, 0), cell);
-    check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
-}
-
-/* ------------------------------------------------------------------ exceptions */
-
-static void exceptions(void)
-{
-    static const struct fast_insn fix[] = { /* rsi = cr2, and over the instruction of 3 bytes */
-        LDX(2, 1, CTX(cr2)), STX(1, 2, CTX(rsi)), LDX(2, 1, CTX(rip)), ADDI(2, 3),
-        STX(1, 2, CTX(rip)), MOVI(0, 1), EXIT,
-    };
-    static const struct fast_insn wild[] = { /* not canonical */
-        LDDW(2, 0x0000900000000000), STX(1, 2, CTX(rip)), MOVI(0, 1), EXIT,
-    };
-    struct ktest_regs regs = regs_user(bad_code);
-    struct exception e;
-    long id;
-
-    test_case("a page fault that a handler steps over");
-    regs.rdi = 0x5008;
-    regs.rflags |= RFLAGS_IF;
-    check_eq(go(regs).regs.vector, VEC_PF);
-    id = install(make_program(FAST_ATTACH_EXCEPTION, VEC_PF, (uint64_t)bad_at, fix, 7),
-                 RADON_FAST_INSTALL_ACTIVE);
-    check(id > 0);
-    e = go(regs);
-    check_eq(e.regs.vector, VEC_UD);
-    check_eq(e.regs.rip, bad_after);
-    check_eq(e.regs.rsi, 0x5008);
-    check_eq(info_of((uint32_t)id).hits, 1);
-    check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
-    check_eq(go(regs).regs.vector, VEC_PF);
-    test_case("handlers elsewhere, also with the same low bits, have no part in it");
-    for (unsigned int i = 1; i <= 128; i *= 2) {
-        id = install(make_program(FAST_ATTACH_EXCEPTION, VEC_PF, (uint64_t)bad_at + i, fix, 7),
-                     RADON_FAST_INSTALL_ACTIVE);
-        check(id > 0);
-        check_eq(go(regs).regs.vector, VEC_PF);
-        check_eq(info_of((uint32_t)id).runs, 0);
-        check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
-    }
-    test_case("rule 8: an instruction pointer that is not canonical");
-    id = install(make_program(FAST_ATTACH_EXCEPTION, VEC_PF, (uint64_t)bad_at, wild, 5),
-                 RADON_FAST_INSTALL_ACTIVE);
-    check(id > 0);
-    check_eq(go(regs).regs.vector, VEC_PF);
     check_eq(control((uint32_t)id, RADON_FAST_RETIRED), 0);
 }
 
@@ -556,7 +509,7 @@ void test_main(void)
     other_numbers();
     stores();
     states();
-    exceptions();
+    exception_tests();
     entry_tests();
     refusals();
     switches();
