@@ -149,11 +149,14 @@ void apic_timer_calibrate_start(void)
     wr(APIC_TIMER_INIT, 0xffffffff);
 }
 
-void apic_timer_calibrate_end(uint64_t tsc_ticks)
+uint32_t apic_timer_count(void)
 {
-    uint64_t ticks = 0xffffffff - rd(APIC_TIMER_CUR);
+    return rd(APIC_TIMER_CUR);
+}
 
+void apic_timer_calibrate_end(uint64_t counted, uint64_t tsc_ticks)
+{
     wr(APIC_TIMER_INIT, 0);
-    timer_per_2_32_tsc = shl32_div(ticks, tsc_ticks ? tsc_ticks : 1);
+    timer_per_2_32_tsc = shl32_div(counted, tsc_ticks);
     apic_init_cpu();
 }

@@ -14,6 +14,8 @@
 #include "hv/trace.h"
 #include "hv/x86.h"
 
+#include "clock_measure.h"
+
 uint64_t tsc_khz;
 uint32_t tsc_to_ns_mul;
 int8_t tsc_to_ns_shift;
@@ -21,28 +23,6 @@ uint64_t boot_tsc;
 bool tsc_stable = true; /* cleared when CPUs' TSCs disagree */
 
 static uint64_t ns_to_tsc_mul; /* 2^32 * ticks per ns */
-
-#define PIT_HZ     1193182u
-#define PIT_COUNT  23864u /* 20 ms */
-
-/* PIT channel 2, mode 0: the output (port 0x61 bit 5) rises when the count is over. */
-static uint64_t __init measure_tsc(void)
-{
-    uint64_t start, end;
-    uint8_t gate = (inb(0x61) & ~2) | 1;
-
-    outb(0x61, gate);
-    outb(0x43, 0xb0);
-    outb(0x42, PIT_COUNT & 0xff);
-    apic_timer_calibrate_start();
-    outb(0x42, PIT_COUNT >> 8);
-    start = rdtsc();
-    while (!(inb(0x61) & 0x20))
-        ;
-    end = rdtsc();
-    apic_timer_calibrate_end(end - start);
-    return (end - start) * PIT_HZ / PIT_COUNT; /* Hz */
-}
 
 static void __init set_frequency(uint64_t hz)
 {
@@ -169,7 +149,7 @@ void time_set_wallclock(uint64_t sec, uint32_t nsec, uint64_t at)
 void __init time_init(void)
 {
     boot_tsc = rdtsc();
-    set_frequency(nearest_nominal(measure_tsc()));
+    set_frequency(nearest_nominal(clock_measure_tsc()));
     read_rtc();
     hv_log(LOG_INFO, "TSC %lu kHz\n", tsc_khz);
 }

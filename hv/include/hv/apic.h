@@ -20,8 +20,10 @@ void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, uint8_t page);
 /* One-shot timer: fires VECTOR_TIMER at a TSC value, or as near after it as it can; 0 stops it. */
 void apic_timer_set(uint64_t tsc_deadline);
-/* Count the APIC timer for a known time: the caller brackets tsc ticks. */
+/* The APIC timer counts down from 2^32 - 1, to be read by the next one, until the caller says that it
+ * counted so many in so many TSC ticks (of both, the same multiple will do). */
 void apic_timer_calibrate_start(void);
-void apic_timer_calibrate_end(uint64_t tsc_ticks);
+uint32_t apic_timer_count(void);
+void apic_timer_calibrate_end(uint64_t counted, uint64_t tsc_ticks);
 
 #endif
