@@ -83,10 +83,11 @@ def stage_build(tally, options):
     # The image's flags are those of GNU ld; CMake would take clang's own linker.
     linker = "-DCMAKE_LINKER=" + (shutil.which("ld") or "ld")
     for name, directory, compiler in (("gcc", BUILD, "gcc"), ("clang", CLANG_BUILD, "clang-14")):
+        plain = "-DRADON_UNIT_PLAIN=%s" % ("ON" if name == "clang" else "OFF")  # gcc's are run
         configure = ["cmake", "-S", ".", "-B", directory, "-DCMAKE_C_COMPILER=" + compiler,
-                     "-DCMAKE_ASM_COMPILER=" + compiler, linker]
+                     "-DCMAKE_ASM_COMPILER=" + compiler, linker, plain]
         if os.path.exists(os.path.join(directory, "CMakeCache.txt")):
-            configure = ["cmake", directory]  # a change of compiler would throw the cache away
+            configure = ["cmake", plain, directory]  # a change of compiler would throw the cache away
         if run_command(tally, "build", name + "-configure", configure):
             run_command(tally, "build", name, ["cmake", "--build", directory, "-j2"])
     for compiler, directory in (("gcc", BUILD), ("clang-14", CLANG_BUILD)):
