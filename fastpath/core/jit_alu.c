@@ -156,6 +156,8 @@ void jit_alu(struct jit *j, const struct isa_insn *in)
 
     switch (in->row->op) {
     case OP_MOV:
+        if (in->row->form == FORM_ALU_REG && wide && dst == src)
+            break; /* two of the program's in one (jit_lean_plan.c) */
         if (in->row->form == FORM_ALU_REG)
             emit_mov(e, wide, dst, src);
         else

@@ -34,15 +34,14 @@ static bool in_memory(const struct isa_insn *load, const struct isa_insn *in, in
     return value <= low(size) >> 1 && !(op >= OP_JSGT && op <= OP_JSLE);
 }
 
-static bool with_imm(struct jit *j, const struct isa_insn *load, const struct isa_insn *in)
+static void with_imm(struct jit *j, const struct isa_insn *load, const struct isa_insn *in)
 {
     unsigned int base = j->map[load->src], size = load->row->width;
     bool tests = in->row->op == OP_JSET, near;
     struct emit *e = &j->e;
-    int32_t imm;
+    int32_t imm = 0;
 
-    if (!in_memory(load, in, &imm))
-        return false;
+    in_memory(load, in, &imm);
     jit_check_base(j, load->src, (enum isa_half)load->row->off);
     near = size > 1 && !tests && imm >= -128 && imm <= 127;
     if (size == 2)
@@ -57,25 +56,21 @@ static bool with_imm(struct jit *j, const struct isa_insn *load, const struct is
                      7, base, (int32_t)load->imm);
     for (unsigned int i = 0; i < (near || size == 1 ? 1 : size == 2 ? 2 : 4); i++)
         emit_byte(e, (uint32_t)imm >> (8 * i) & 0xff);
-    return true;
 }
 
 /* With a register, both as wide as the memory. */
-static bool with_reg(struct jit *j, const struct isa_insn *load, const struct isa_insn *in)
+static void with_reg(struct jit *j, const struct isa_insn *load, const struct isa_insn *in)
 {
     unsigned int size = load->row->width, base = j->map[load->src];
     bool first = in->dst == load->dst;
     unsigned int other = j->map[first ? in->src : in->dst];
 
-    if (in->dst == in->src || (size != 8 && size != 4) || size * 8 != in->row->width)
-        return false;
     jit_check_base(j, load->src, (enum isa_half)load->row->off);
     emit_reg_mem(&j->e, size == 8,
                  in->row->op == OP_JSET ? 0x85
                  : first                ? 0x39
                                         : 0x3b,
                  other, base, (int32_t)load->imm);
-    return true;
 }
 
 /* The instruction at i, if it can be part of a piece that began before. */
@@ -88,19 +83,32 @@ static bool follows(const struct jit *j, unsigned int i, struct isa_insn *in)
            (!isa_is_jump(in->row) || (in->jump >= 0 && (int64_t)i + 1 + in->jump < (int64_t)n));
 }
 
+bool jit_compares(const struct jit *j, unsigned int i, const struct isa_insn *load, struct isa_insn *in)
+{
+    unsigned int size = load->row->width;
+    int32_t imm;
+
+    if (j->space->point[i].stores || !follows(j, i + 1, in) || !isa_is_branch(in->row) ||
+        (in->dst != load->dst && (in->row->form != FORM_BRANCH_REG || in->src != load->dst)) ||
+        !jit_dead_after(j, i + 1, load->dst))
+        return false;
+    if (in->row->form == FORM_BRANCH_IMM)
+        return in_memory(load, in, &imm);
+    return in->dst != in->src && (size == 8 || size == 4) && size * 8 == in->row->width;
+}
+
 bool jit_compare(struct jit *j, unsigned int i, const struct isa_insn *load)
 {
     struct isa_insn in;
-    bool done;
 
-    if (j->stores || !follows(j, i + 1, &in) || !isa_is_branch(in.row) ||
-        (in.dst != load->dst && (in.row->form != FORM_BRANCH_REG || in.src != load->dst)) ||
-        !jit_dead_after(j, j->program, i + 1, load->dst))
+    if (!jit_compares(j, i, load, &in))
         return false;
-    done = in.row->form == FORM_BRANCH_IMM ? with_imm(j, load, &in) : with_reg(j, load, &in);
-    if (done)
-        jit_jump(j, jit_condition(in.row->op), i + 2 + (uint32_t)in.jump);
-    return done;
+    if (in.row->form == FORM_BRANCH_IMM)
+        with_imm(j, load, &in);
+    else
+        with_reg(j, load, &in);
+    jit_jump(j, jit_condition(in.row->op), i + 2 + (uint32_t)in.jump);
+    return true;
 }
 
 /* ------------------------------------------------------------------ a rotation */
@@ -123,7 +131,7 @@ unsigned int jit_rotate(struct jit *j, unsigned int i, const struct isa_insn *in
         !is_shift(&left, OP_LSH, other) || right.imm <= 0 || right.imm >= 32 ||
         left.imm != 32 - right.imm || !follows(j, i + 3, & or) || or.row->op != OP_OR ||
         or.row->form != FORM_ALU_REG || or.row->width != 32 || or.dst != dst || or.src != other ||
-        !jit_dead_after(j, j->program, i + 3, other))
+        !jit_dead_after(j, i + 3, other))
         return 0;
     emit_reg_reg(&j->e, false, 0xc1, 1, j->map[dst]);
     emit_byte(&j->e, (unsigned int)right.imm);

@@ -104,17 +104,24 @@ static void liveness(struct jit_space *space, const struct fast_program *program
     }
 }
 
-bool jit_dead_after(const struct jit *j, const struct fast_program *program, unsigned int i,
-                    unsigned int reg)
+uint16_t jit_live_after(const struct jit *j, unsigned int i)
 {
+    const struct fast_program *program = j->program;
+    uint16_t live = 0;
     struct isa_insn in;
 
-    if (!decode(program, i, &in))
-        return false;
-    if (falls_through(&in) &&
-        (i + in.length >= program->head.insns || j->space->point[i + in.length].live & BIT(reg)))
-        return false;
-    return !isa_is_jump(in.row) || !(j->space->point[target_of(i, &in)].live & BIT(reg));
+    if (!decode(program, i, &in) || (falls_through(&in) && i + in.length >= program->head.insns))
+        return 0xffff;
+    if (falls_through(&in))
+        live |= j->space->point[i + in.length].live;
+    if (isa_is_jump(in.row))
+        live |= j->space->point[target_of(i, &in)].live;
+    return live;
+}
+
+bool jit_dead_after(const struct jit *j, unsigned int i, unsigned int reg)
+{
+    return !(jit_live_after(j, i) & BIT(reg));
 }
 
 bool jit_low_half(const struct jit *j, unsigned int i)

@@ -46,9 +46,9 @@ uint16_t jit_writes(const struct jit *j, unsigned int i);
 struct jit_point jit_behind(unsigned int i, const struct isa_insn *in, struct jit_point p);
 /* Whether of r0, as the call at i leaves it, nothing is read but the low half. */
 bool jit_low_half(const struct jit *j, unsigned int i);
-/* Whether what the register holds behind instruction i is never read. */
-bool jit_dead_after(const struct jit *j, const struct fast_program *program, unsigned int i,
-                    unsigned int reg);
+/* The registers of the program whose values behind instruction i are read; whether this one's is not. */
+uint16_t jit_live_after(const struct jit *j, unsigned int i);
+bool jit_dead_after(const struct jit *j, unsigned int i, unsigned int reg);
 
 /* jit_guest.c: helpers without a call.  False: this one, here, is to be called. */
 bool jit_inlines(const struct jit *j, const struct isa_insn *in);
@@ -101,6 +101,8 @@ void jit_take(struct jit *j, unsigned int i);
 void jit_alu(struct jit *j, const struct isa_insn *in);
 /* jit_compare.c: a guest load at i with the comparison behind it; sums from i on: slots, or 0. */
 bool jit_compare(struct jit *j, unsigned int i, const struct isa_insn *load);
+/* Whether it will: then the load's register is not written.  *branch: the comparison. */
+bool jit_compares(const struct jit *j, unsigned int i, const struct isa_insn *load, struct isa_insn *branch);
 unsigned int jit_rotate(struct jit *j, unsigned int i, const struct isa_insn *in);
 unsigned int jit_lea(struct jit *j, unsigned int i, const struct isa_insn *in);
 

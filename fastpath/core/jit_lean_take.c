@@ -73,12 +73,15 @@ static unsigned int opcode(struct emit *e, uint32_t size)
 
 /* ------------------------------------------------------------------ one, kept in registers */
 
-static bool plain(const struct isa_insn *in, const struct isa_insn *store)
+/* Leaves what the store needs where it is: registers of the program that are not read any more share one. */
+static bool plain(const struct jit *j, const struct isa_insn *in, const struct isa_insn *store)
 {
+    unsigned int to = j->map[in->dst];
+
     if (in->row->form == FORM_STORE_REG)
         return in->dst != ISA_FRAME;
-    return in->row->form >= FORM_ALU_IMM && in->row->form <= FORM_UNARY && in->dst != store->dst &&
-           in->dst != store->src && in->row->op != OP_DIV && in->row->op != OP_MOD &&
+    return in->row->form >= FORM_ALU_IMM && in->row->form <= FORM_UNARY &&
+           to != j->map[store->dst] && to != j->map[store->src] && in->row->op != OP_DIV && in->row->op != OP_MOD &&
            in->row->op != OP_SDIV && in->row->op != OP_SMOD;
 }
 
@@ -99,7 +102,7 @@ bool lean_keep_store(struct jit *j, unsigned int i, const struct isa_insn *in)
             j->keeps_store = true;
             return true;
         }
-        if (!plain(&next, in))
+        if (!plain(j, &next, in))
             return false;
     }
     return false;

@@ -219,12 +219,12 @@ static void put_compare(unsigned int oddly)
         put(0xaf, 6, 4, 0, 0);
 }
 
-/* Sums in another register, and what the context has. */
+/* Sums in another register, what the context has, and what survives the time stamp. */
 static void put_other(void)
 {
     static const uint8_t field[] = { 0x18, 0x30, 0x38, 0x40, 0x58, 0x60, 0x68, 0xb8 };
 
-    switch (some(4)) {
+    switch (some(5)) {
     case 0:
         put(0xbf, 5, 6, 0, 0);
         if (some(2))
@@ -238,6 +238,10 @@ static void put_other(void)
         break;
     case 2:
         put(0x7b, 9, 6, 0x18, 0); /* rax */
+        break;
+    case 3:
+        put(0x85, 0, 0, 0, FAST_HELPER_tsc); /* no two engines read the same */
+        put(0xb7, 0, 0, 0, 0);
         break;
     default:
         put(0xb7, 5, 0, 0, (int64_t)some(70));
