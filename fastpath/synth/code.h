@@ -67,6 +67,8 @@ void known_arguments(struct work *w);
 bool is_known_argument(const struct graph *g, node_id truth, node_id *x, uint64_t *number);
 /* assume.c: values, as they are where the guards of the first piece hold. */
 void assume_guards(struct work *w);
+/* align.c: guards that keep places apart, made by what addresses are multiples of. */
+void align_guards(struct work *w);
 /* apart.c */
 /*
  * base + off = near + what fits an immediate.  Many places that are far from their base in one direction (where
@@ -96,6 +98,7 @@ void as_comparison(struct work *w, node_id truth, struct item *out);
 
 #define POOL 9u /* r0 to r8 hold values; r9 the context */
 #define CTX 9u
+#define CALL_LOSES 0x3fu /* r0 to r5 */
 #define SLOTS (FAST_STACK_BYTES / 8)
 
 struct regs {
@@ -126,6 +129,8 @@ void regs_save(struct emitter *e);
 /* After a call: r0 to r5 are lost. */
 void regs_lost(struct emitter *e);
 bool reg_dead_after(const struct emitter *e, node_id a);
+/* Whether a call comes before the last use of the node. */
+bool reg_across_call(const struct emitter *e, node_id a);
 /* The constant into the register. */
 void put_const(struct emitter *e, unsigned int reg, uint64_t value);
 /* blob.c: ends the code, makes the program of it and has it verified. */

@@ -235,6 +235,14 @@ static void emit_op(struct emitter *e, const struct item *i)
         dst = copy_of_a(e, i, 0);
         put(e, (uint8_t)(alu_code(op) - narrower), dst, 0, 0, imm);
     } else {
+        struct item swapped = *i;
+
+        /* The one that is not wanted any more becomes the result. */
+        if (commutes(op) && !reg_dead_after(e, i->a) && reg_dead_after(e, i->b)) {
+            swapped.a = i->b;
+            swapped.b = i->a;
+            i = &swapped;
+        }
         src = reg_get(e, i->b, 0);
         reg_get(e, i->a, 1u << src);
         dst = copy_of_a(e, i, 1u << src);
@@ -260,10 +268,12 @@ static void emit_load(struct emitter *e, const struct item *i)
 {
     static const uint8_t code[] = { 0x31, 0x29, 0x21, 0x39 };
     unsigned int base, dst;
+    bool lost;
     int32_t off;
 
     base = base_of(e, i, 0, &off);
-    if (!i->a || (reg_dead_after(e, i->a) && g_node(&e->w->graph, i->a)->op != N_INPUT)) {
+    lost = CALL_LOSES >> base & 1 && reg_across_call(e, i->node); /* else it would be moved before the call */
+    if (!lost && (!i->a || (reg_dead_after(e, i->a) && g_node(&e->w->graph, i->a)->op != N_INPUT))) {
         e->regs.reg[base] = i->node;
         dst = base;
     } else {

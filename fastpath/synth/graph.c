@@ -237,11 +237,6 @@ node_id g_unknown(struct graph *g, unsigned int size)
                                      .rests = RESTS_UNKNOWN });
 }
 
-static bool commutes(enum node_op op)
-{
-    return op == N_ADD || op == N_MUL || op == N_AND || op == N_OR || op == N_XOR || op == N_EQ;
-}
-
 static bool is_unary(enum node_op op)
 {
     return op >= N_SEXT8 && op <= N_BSWAP64;

@@ -104,6 +104,11 @@ static inline const struct node *g_node(const struct graph *g, node_id a)
     return &g->node[a];
 }
 
+static inline bool commutes(enum node_op op)
+{
+    return op == N_ADD || op == N_MUL || op == N_AND || op == N_OR || op == N_XOR || op == N_EQ;
+}
+
 static inline bool g_is_truth(const struct graph *g, node_id a)
 {
     return g->node[a].hi <= 1;

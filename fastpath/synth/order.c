@@ -216,9 +216,28 @@ static void stamp_first(struct code *c, const struct segment *s, const struct ef
     }
 }
 
+/*
+ * A value that was loaded just before item n, for a comparison, is loaded behind what came since: next to the
+ * comparison both are one instruction (jit_compare.c).
+ */
+static void load_last(struct code *c, uint32_t n, const struct item *comparison)
+{
+    struct item load = n && n < c->n ? c->item[n - 1] : (struct item){ 0 };
+
+    if (load.kind != I_LOAD || (load.node != comparison->a && load.node != comparison->b))
+        return;
+    for (uint32_t i = n; i < c->n; i++)
+        if (c->item[i].a == load.node || c->item[i].b == load.node || c->item[i].c == load.node ||
+            c->item[i].d == load.node)
+            return;
+    memmove(&c->item[n - 1], &c->item[n], (c->n - n) * sizeof(*c->item));
+    c->item[c->n - 1] = load;
+}
+
 static void order_effect(struct code *c, const struct segment *s, const struct effect *e)
 {
     struct item i = { .at = e->at, .size = e->place.size };
+    uint32_t n = c->n;
 
     if (e->dead)
         return;
@@ -230,6 +249,7 @@ static void order_effect(struct code *c, const struct segment *s, const struct e
         as_comparison(c->w, e->value, &i);
         require(c, i.a, e->at);
         require(c, i.b, e->at);
+        load_last(c, n, &i);
         i.kind = I_GUARD;
         break;
     case E_LOAD:
@@ -356,6 +376,31 @@ static void order_ready_guards(struct code *c, struct segment *s, uint32_t from)
     }
 }
 
+/* What a value is put together from, as far as that is there. */
+static void gather(struct code *c, node_id a, uint64_t at)
+{
+    const struct node *n = g_node(&c->w->graph, a);
+
+    if (n->op != N_OR || at_hand(c, a))
+        return;
+    if (ready(c, a)) {
+        require(c, a, at);
+        return;
+    }
+    gather(c, n->a, at);
+    gather(c, n->b, at);
+}
+
+static void order_gathered(struct code *c, const struct segment *s)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct effect *e = &s->effect[i];
+
+        if (e->kind == E_GUARD && e->gathers && !e->dead) /* (all & mask) == 0 */
+            gather(c, g_node(&c->w->graph, g_node(&c->w->graph, e->value)->a)->a, e->at);
+    }
+}
+
 static void order_waiting(struct code *c, const struct segment *s)
 {
     for (uint32_t i = 0; i < c->nr_waiting; i++)
@@ -377,8 +422,10 @@ static void order_segment(struct code *c, struct segment *s)
         if (kind == E_STORE && !s->effect[i].dead)
             order_waiting(c, s);
         order_effect(c, s, &s->effect[i]);
-        if (kind == E_LOAD || kind == E_TSC)
+        if (kind == E_LOAD || kind == E_TSC) {
             order_ready_guards(c, s, i + 1);
+            order_gathered(c, s);
+        }
     }
 }
 

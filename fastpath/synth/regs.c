@@ -5,8 +5,6 @@
  */
 #include "code.h"
 
-#define CALL_LOSES 0x3fu /* r0 to r5 */
-
 static bool remade(const struct emitter *e, node_id a)
 {
     unsigned int op = g_node(&e->w->graph, a)->op;
@@ -62,8 +60,7 @@ static void spill(struct emitter *e, unsigned int reg)
     put(e, 0x7b, 10, reg, slot_at(slot), 0); /* stxdw [r10+slot], reg */
 }
 
-/* Whether a call comes before the last use of the node. */
-static bool across_call(const struct emitter *e, node_id a)
+bool reg_across_call(const struct emitter *e, node_id a)
 {
     uint32_t from = next_use(e->code, a, e->at, e->end), i = e->at + 1;
 
@@ -98,7 +95,7 @@ static int free_reg(const struct emitter *e, uint32_t keep, bool saved)
 
 unsigned int reg_new(struct emitter *e, node_id a, uint32_t keep)
 {
-    int reg = free_reg(e, keep, a && across_call(e, a));
+    int reg = free_reg(e, keep, a && reg_across_call(e, a));
     uint32_t farthest = 0;
 
     if (reg < 0) {

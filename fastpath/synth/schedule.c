@@ -181,6 +181,7 @@ static bool settle(struct code *c)
     if (c->w->failed || !need_all(c))
         return false;
     delay_stores(c, c->w->root);
+    align_guards(c->w);
     merge_guards(c->w, c->w->root);
     if (c->w->failed || !need_all(c))
         return false;

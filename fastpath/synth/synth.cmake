@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Synthesis of fast handlers: the library, and radon-synth for captures in files.
 set(synth_sources
-    fastpath/synth/alias.c fastpath/synth/apart.c fastpath/synth/assume.c fastpath/synth/blob.c fastpath/synth/concrete.c fastpath/synth/dead.c fastpath/synth/delay.c fastpath/synth/emit.c
+    fastpath/synth/alias.c fastpath/synth/align.c fastpath/synth/apart.c fastpath/synth/assume.c fastpath/synth/blob.c fastpath/synth/concrete.c fastpath/synth/dead.c fastpath/synth/delay.c fastpath/synth/emit.c
     fastpath/synth/entry.c fastpath/synth/explain.c fastpath/synth/flags.c fastpath/synth/graph.c
     fastpath/synth/graph_fold.c fastpath/synth/hypercall.c fastpath/synth/imply.c fastpath/synth/insn_arith.c fastpath/synth/insn_flow.c
     fastpath/synth/insn_move.c fastpath/synth/insn_muldiv.c fastpath/synth/insn_shift.c

@@ -46,6 +46,7 @@ struct effect {
     bool dead;
     bool waits; /* E_STORE: done at the end of the path */
     bool timed; /* E_STORE: of a path that the time stamp chose */
+    bool gathers; /* E_GUARD: of many values put together, each as soon as it is there */
     struct place place; /* E_LOAD, E_STORE */
     node_id value;      /* loaded, stored; E_GUARD: the truth that must hold */
     node_id original;   /* E_STORE: what memory held before the path's first store there, or 0;

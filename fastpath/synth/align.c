@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Places kept apart by what the kernel's objects are aligned to.  Where two addresses are multiples of 2^k so is their
+ * distance: a guard that forbids distances among which there is no such multiple holds then, and of one that
+ * forbids a single multiple a comparison is left.  That many addresses are aligned is one look at them all, bit
+ * by bit, and one instruction for each; a distance takes three.
+ */
+#include "code.h"
+
+#define MOST 6u /* a cache line.  That the captures saw more was chance */
+#define MAX_PAIRS 64u
+#define MAX_PARTS 96u
+
+/* Two addresses, and what guards of the segment forbid of their distance. */
+struct pair {
+    node_id distance, a, b;
+    unsigned int k;  /* by multiples of 2^k: */
+    bool one;        /* one distance is left, else none */
+    bool taken;
+    uint64_t left;
+};
+
+/* What must be a multiple of 2^k. */
+struct part {
+    node_id node;
+    unsigned int k;
+};
+
+struct aligned {
+    const struct aligned *up; /* what the segments before it look at */
+    struct work *w;
+    struct segment *s;
+    struct pair pair[MAX_PAIRS];
+    struct part part[MAX_PARTS];
+    uint32_t pairs, parts;
+};
+
+/* The pair that the guard is about. */
+static bool about(const struct graph *g, const struct effect *e, struct pair *p, int64_t *from, int64_t *bytes)
+{
+    const struct node *n;
+
+    if (e->kind != E_GUARD || e->dead || !keeps_apart(g, e->value, &p->distance, from, bytes))
+        return false;
+    n = g_node(g, p->distance);
+    p->a = n->a;
+    p->b = n->b;
+    return n->op == N_SUB && g_node(g, p->a)->op != N_CONST && g_node(g, p->b)->op != N_CONST;
+}
+
+/* ------------------------------------------------------------------ what is to be looked at */
+
+/* Notes that the node is to be a multiple of 2^k, by what it is a sum of. */
+static bool add_part(struct aligned *al, node_id a, unsigned int k)
+{
+    const struct node *n = g_node(&al->w->graph, a);
+
+    if (!(n->ones & ((1u << k) - 1)))
+        return true;
+    if (n->op == N_CONST)
+        return false;
+    if (n->op == N_ADD || n->op == N_SUB)
+        return add_part(al, n->a, k) && add_part(al, n->b, k);
+    for (const struct aligned *up = al->up; up; up = up->up)
+        for (uint32_t i = 0; i < up->parts; i++)
+            if (up->part[i].node == a && up->part[i].k >= k)
+                return true;
+    for (uint32_t i = 0; i < al->parts; i++) {
+        if (al->part[i].node == a) {
+            al->part[i].k = al->part[i].k > k ? al->part[i].k : k;
+            return true;
+        }
+    }
+    if (al->parts == MAX_PARTS)
+        return false;
+    al->part[al->parts++] = (struct part){ a, k };
+    return true;
+}
+
+static bool add_pair_parts(struct aligned *al, const struct pair *p)
+{
+    return add_part(al, p->a, p->k) && add_part(al, p->b, p->k);
+}
+
+/* (a & (2^k - 1)) == 0. */
+static node_id is_multiple(struct graph *g, node_id a, unsigned int k)
+{
+    return g_op_imm(g, N_EQ, g_op_imm(g, N_AND, a, (1u << k) - 1), 0);
+}
+
+/* Whether all that must be aligned was, in the captures. */
+static bool seen(struct aligned *al)
+{
+    uint64_t holds;
+
+    for (uint32_t i = 0; i < al->parts; i++)
+        if (!concrete_agreed(al->w, al->s->captures, is_multiple(&al->w->graph, al->part[i].node, al->part[i].k),
+                             &holds) ||
+            !holds)
+            return false;
+    return true;
+}
+
+/* ------------------------------------------------------------------ what that does for a pair */
+
+/* How many multiples of 2^k the guards on the pair forbid: *left is the one, if it is only one. */
+static unsigned int forbidden(const struct aligned *al, const struct pair *p, uint64_t *left)
+{
+    uint64_t step = 1ull << p->k, first;
+    struct pair other;
+    unsigned int n = 0;
+    int64_t from, bytes;
+
+    for (uint32_t i = 0; i < al->s->n && n < 2; i++) {
+        if (!about(&al->w->graph, &al->s->effect[i], &other, &from, &bytes) || other.distance != p->distance)
+            continue;
+        first = ((uint64_t)-from + step - 1) & ~(step - 1);
+        if (first + (uint64_t)from >= (uint64_t)bytes || (n && first == *left))
+            continue;
+        *left = first;
+        n += first + step + (uint64_t)from < (uint64_t)bytes ? 2 : 1;
+    }
+    return n;
+}
+
+/* The least alignment after which at most `rest` distances are left to forbid. */
+static bool choose_k(struct aligned *al, struct pair *p, unsigned int rest)
+{
+    bool good;
+
+    for (p->k = 1; p->k <= MOST; p->k++) {
+        p->one = forbidden(al, p, &p->left) == 1;
+        if (forbidden(al, p, &p->left) > rest)
+            continue;
+        al->parts = 0;
+        good = add_pair_parts(al, p) && seen(al);
+        al->parts = 0;
+        if (good)
+            return true;
+    }
+    return false;
+}
+
+static void find_pairs(struct aligned *al)
+{
+    struct pair p = { 0 };
+    int64_t from, bytes;
+    uint32_t k;
+
+    for (uint32_t i = 0; i < al->s->n; i++) {
+        if (!about(&al->w->graph, &al->s->effect[i], &p, &from, &bytes))
+            continue;
+        for (k = 0; k < al->pairs && al->pair[k].distance != p.distance; k++)
+            ;
+        if (k < al->pairs || k == MAX_PAIRS)
+            continue;
+        if (choose_k(al, &p, 0) || choose_k(al, &p, 1))
+            al->pair[al->pairs++] = p;
+    }
+}
+
+/* ------------------------------------------------------------------ whether it pays */
+
+/* Instructions: the addresses put together and looked at, one comparison for each alignment. */
+static unsigned int price_of_parts(const struct aligned *al)
+{
+    unsigned int n[MOST + 1] = { 0 }, price = 0;
+
+    for (uint32_t i = 0; i < al->parts; i++)
+        n[al->part[i].k]++;
+    for (unsigned int k = 1; k <= MOST; k++)
+        price += n[k] == 0 ? 0 : n[k] == 1 ? 2 : n[k] + 2;
+    return price;
+}
+
+/* A distance: and what it is from, negated, once. */
+static unsigned int price_of_pairs(const struct aligned *al)
+{
+    unsigned int price = 0;
+
+    for (uint32_t i = 0; i < al->pairs; i++) {
+        bool first = true;
+
+        if (al->pair[i].taken) {
+            price += al->pair[i].one ? 3 : 0;
+            continue;
+        }
+        for (uint32_t j = 0; j < i; j++)
+            first &= al->pair[j].taken || al->pair[j].b != al->pair[i].b;
+        price += first ? 5 : 3;
+    }
+    return price;
+}
+
+/* With none of the pairs, those of which nothing is left, or all. */
+static unsigned int take(struct aligned *al, unsigned int most_left)
+{
+    bool room = true;
+
+    al->parts = 0;
+    for (uint32_t i = 0; i < al->pairs; i++) {
+        al->pair[i].taken = most_left > al->pair[i].one;
+        if (al->pair[i].taken)
+            room &= add_pair_parts(al, &al->pair[i]);
+    }
+    return room ? price_of_parts(al) + price_of_pairs(al) : UINT32_MAX;
+}
+
+static void take_best(struct aligned *al)
+{
+    unsigned int best = 0;
+
+    for (unsigned int most = 1; most <= 2; most++)
+        if (take(al, most) < take(al, best))
+            best = most;
+    take(al, best);
+}
+
+/* ------------------------------------------------------------------ done */
+
+static void replace_guards(struct aligned *al, const struct pair *p)
+{
+    struct graph *g = &al->w->graph;
+    bool left = p->one;
+    struct pair other;
+    int64_t from, bytes;
+
+    for (uint32_t i = 0; i < al->s->n; i++) {
+        struct effect *e = &al->s->effect[i];
+
+        if (!about(g, e, &other, &from, &bytes) || other.distance != p->distance)
+            continue;
+        al->w->at = e->at;
+        e->dead = !left;
+        if (left)
+            e->value = g_not(g, g_op(g, N_EQ, p->a, g_op_imm(g, N_ADD, p->b, p->left)));
+        left = false;
+    }
+}
+
+/* One guard for all that must be a multiple of 2^k. */
+static void look_at_parts(struct aligned *al, unsigned int k)
+{
+    struct graph *g = &al->w->graph;
+    node_id all = 0, least = 0, next;
+    struct effect *e;
+
+    do { /* the older ones first: they are there sooner */
+        next = 0;
+        for (uint32_t i = 0; i < al->parts; i++)
+            if (al->part[i].k == k && al->part[i].node > least && (!next || al->part[i].node < next))
+                next = al->part[i].node;
+        if (next)
+            all = all ? g_op(g, N_OR, all, next) : next;
+        least = next;
+    } while (next);
+    e = all ? effect_add(al->w, al->s, E_GUARD) : NULL;
+    if (e) {
+        e->value = is_multiple(g, all, k);
+        e->gathers = true;
+    }
+}
+
+static void align_segment(struct work *w, struct segment *s, const struct aligned *up)
+{
+    struct aligned al = { .up = up, .w = w, .s = s };
+
+    if (!s || w->failed)
+        return;
+    find_pairs(&al);
+    take_best(&al);
+    for (uint32_t i = 0; i < al.pairs; i++)
+        if (al.pair[i].taken)
+            replace_guards(&al, &al.pair[i]);
+    for (unsigned int k = 1; k <= MOST; k++)
+        look_at_parts(&al, k);
+    align_segment(w, s->child[0], &al);
+    align_segment(w, s->child[1], &al);
+}
+
+void align_guards(struct work *w)
+{
+    align_segment(w, w->root, NULL);
+}
