@@ -44,12 +44,14 @@ static void fill(uint64_t base, unsigned int bytes)
 }
 
 /* Whose parents tasks may be. */
-static enum { PARENT_ANY, PARENT_ANOTHER, PARENT_ITSELF } parents;
+static enum { PARENT_ANY, PARENT_ANOTHER, PARENT_ITSELF, PARENT_ASKEW } parents;
 
 static struct guest_task *random_parent(unsigned int i)
 {
     uint64_t off = parents == PARENT_ANY ? world_random() % 4 : parents == PARENT_ANOTHER;
 
+    if (parents == PARENT_ASKEW) /* a few bytes before the task, or in it */
+        return (void *)((uintptr_t)task_at(i) - 16 + world_random() % 24);
     return task_at((i + (unsigned int)off) % 4);
 }
 
@@ -474,6 +476,32 @@ static void test_taint_through_pointers(void **unused)
     }
 }
 
+/*
+ * What is loaded is kept from the word that rcu_lock() counts in by what addresses are multiples of: tasks that
+ * are not, so that what is read of the parent is that word, are the guest kernel's.
+ */
+static void test_alignment(void **unused)
+{
+    unsigned int done = 0;
+    struct job job;
+
+    (void)unused;
+    parents = PARENT_ANOTHER;
+    record(&job, &scenarios[CALL_PID]);
+    make(&job);
+    assert_non_null(strstr(job.out.explanation, "& 0x1f) == 0)"));
+    for (unsigned int r = 0; r < RUNS; r++)
+        done += run_once(&job);
+    assert_true(done > RUNS / 2);
+    done = 0;
+    parents = PARENT_ASKEW;
+    for (unsigned int r = 0; r < RUNS; r++)
+        done += run_once(&job);
+    parents = PARENT_ANY;
+    assert_true(done < RUNS / 12); /* one of 24 is a multiple of 32 */
+    drop(&job);
+}
+
 /* Work flags, a pending event: the guest kernel's. */
 static void test_passes(void **unused)
 {
@@ -589,6 +617,7 @@ int main(void)
         cmocka_unit_test(test_shared),
         cmocka_unit_test(test_watches_and_taint),
         cmocka_unit_test(test_taint_through_pointers),
+        cmocka_unit_test(test_alignment),
         cmocka_unit_test(test_passes),
         cmocka_unit_test(test_bad_captures),
         cmocka_unit_test(test_damaged_captures),
