@@ -28,6 +28,8 @@ struct part {
 
 struct aligned {
     const struct aligned *up; /* what the segments before it look at */
+    struct scope scope;
+    struct code *c;
     struct work *w;
     struct segment *s;
     struct pair pair[MAX_PAIRS];
@@ -103,23 +105,34 @@ static bool seen(struct aligned *al)
 
 /* ------------------------------------------------------------------ what that does for a pair */
 
-/* How many multiples of 2^k the guards on the pair forbid: *left is the one, if it is only one. */
-static unsigned int forbidden(const struct aligned *al, const struct pair *p, uint64_t *left)
+/* Other distances of the pair than *left that guard e forbids: multiples of 2^k that nothing else would stop at. */
+static unsigned int forbidden_by(const struct aligned *al, const struct effect *e, const struct pair *p, bool some,
+                                 uint64_t *left)
 {
     uint64_t step = 1ull << p->k, first;
-    struct pair other;
     unsigned int n = 0;
+    struct pair other;
     int64_t from, bytes;
 
-    for (uint32_t i = 0; i < al->s->n && n < 2; i++) {
-        if (!about(&al->w->graph, &al->s->effect[i], &other, &from, &bytes) || other.distance != p->distance)
+    if (!about(&al->w->graph, e, &other, &from, &bytes) || other.distance != p->distance)
+        return 0;
+    first = ((uint64_t)-from + step - 1) & ~(step - 1);
+    for (uint64_t d = first; n < 2 && d + (uint64_t)from < (uint64_t)bytes; d += step) {
+        if (((some || n) && d == *left) || witness(al->c, &al->scope, e, p->a, p->b, d))
             continue;
-        first = ((uint64_t)-from + step - 1) & ~(step - 1);
-        if (first + (uint64_t)from >= (uint64_t)bytes || (n && first == *left))
-            continue;
-        *left = first;
-        n += first + step + (uint64_t)from < (uint64_t)bytes ? 2 : 1;
+        *left = d;
+        n++;
     }
+    return n;
+}
+
+/* How many the guards on the pair forbid: *left is the one, if it is only one. */
+static unsigned int forbidden(const struct aligned *al, const struct pair *p, uint64_t *left)
+{
+    unsigned int n = 0;
+
+    for (uint32_t i = 0; i < al->s->n && n < 2; i++)
+        n += forbidden_by(al, &al->s->effect[i], p, n, left);
     return n;
 }
 
@@ -218,6 +231,19 @@ static void take_best(struct aligned *al)
 
 /* ------------------------------------------------------------------ done */
 
+/* What stops the handler in place of guard e is done in any case. */
+static void keep_witnesses(struct aligned *al, const struct effect *e, const struct pair *p, int64_t from, int64_t bytes)
+{
+    uint64_t step = 1ull << p->k;
+
+    for (uint64_t d = ((uint64_t)-from + step - 1) & ~(step - 1); d + (uint64_t)from < (uint64_t)bytes; d += step) {
+        struct effect *access = witness(al->c, &al->scope, e, p->a, p->b, d);
+
+        if (access)
+            access->kept = true;
+    }
+}
+
 static void replace_guards(struct aligned *al, const struct pair *p)
 {
     struct graph *g = &al->w->graph;
@@ -231,6 +257,7 @@ static void replace_guards(struct aligned *al, const struct pair *p)
         if (!about(g, e, &other, &from, &bytes) || other.distance != p->distance)
             continue;
         al->w->at = e->at;
+        keep_witnesses(al, e, p, from, bytes);
         e->dead = !left;
         if (left)
             e->value = g_not(g, g_op(g, N_EQ, p->a, g_op_imm(g, N_ADD, p->b, p->left)));
@@ -261,11 +288,11 @@ static void look_at_parts(struct aligned *al, unsigned int k)
     }
 }
 
-static void align_segment(struct work *w, struct segment *s, const struct aligned *up)
+static void align_segment(struct code *c, struct segment *s, const struct aligned *up)
 {
-    struct aligned al = { .up = up, .w = w, .s = s };
+    struct aligned al = { .up = up, .scope = { up ? &up->scope : NULL, s }, .c = c, .w = c->w, .s = s };
 
-    if (!s || w->failed)
+    if (!s || c->w->failed)
         return;
     find_pairs(&al);
     take_best(&al);
@@ -274,11 +301,11 @@ static void align_segment(struct work *w, struct segment *s, const struct aligne
             replace_guards(&al, &al.pair[i]);
     for (unsigned int k = 1; k <= MOST; k++)
         look_at_parts(&al, k);
-    align_segment(w, s->child[0], &al);
-    align_segment(w, s->child[1], &al);
+    align_segment(c, s->child[0], &al);
+    align_segment(c, s->child[1], &al);
 }
 
-void align_guards(struct work *w)
+void align_guards(struct code *c)
 {
-    align_segment(w, w->root, NULL);
+    align_segment(c, c->w->root, NULL);
 }

@@ -68,7 +68,19 @@ bool is_known_argument(const struct graph *g, node_id truth, node_id *x, uint64_
 /* assume.c: values, as they are where the guards of the first piece hold. */
 void assume_guards(struct work *w);
 /* align.c: guards that keep places apart, made by what addresses are multiples of. */
-void align_guards(struct work *w);
+void align_guards(struct code *c);
+/* witness.c */
+struct scope { /* a segment, and those before it */
+    const struct scope *up;
+    struct segment *s;
+};
+/*
+ * Guard e of the segment keeps a load from a place whose store is taken back.  What else is done would stop the
+ * handler if addresses a and b, of which its guard tells, were `distance` apart: by the access that is given, a load;
+ * NULL: nothing would.
+ */
+struct effect *witness(struct code *c, const struct scope *scope, const struct effect *e, node_id a, node_id b,
+                       uint64_t distance);
 /* apart.c */
 /*
  * base + off = near + what fits an immediate.  Many places that are far from their base in one direction (where

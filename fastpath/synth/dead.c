@@ -18,7 +18,7 @@ struct hunt {
     uint64_t was, now;
     struct {
         struct segment *segment;
-        node_id truth, distance;
+        node_id truth, distance, read;
     } guard[MAX_APART];
     unsigned int guards, distances;
     struct {
@@ -38,7 +38,8 @@ static bool distance_between(struct hunt *h, const struct place *other, node_id 
     return h->distances++ < h->w->limits.dead;
 }
 
-static bool apart(struct hunt *h, struct segment *s, const struct place *other)
+/* read: what was loaded there, or 0. */
+static bool apart(struct hunt *h, struct segment *s, const struct place *other, node_id read)
 {
     node_id truth, distance;
     uint64_t one;
@@ -48,13 +49,18 @@ static bool apart(struct hunt *h, struct segment *s, const struct place *other)
     truth = disjoint(h->w, &h->place, other);
     if (g_is_const(&h->w->graph, truth, &one))
         return one;
-    for (unsigned int i = 0; i < h->guards; i++)
-        if (h->guard[i].truth == truth && h->guard[i].segment == s)
+    for (unsigned int i = 0; i < h->guards; i++) {
+        if (h->guard[i].truth == truth && h->guard[i].segment == s) {
+            if (h->guard[i].read != read)
+                h->guard[i].read = 0; /* more than one */
             return true;
+        }
+    }
     if (h->guards == h->w->limits.dead_guards || !distance_between(h, other, &distance))
         return false;
     h->guard[h->guards].distance = distance;
     h->guard[h->guards].segment = s;
+    h->guard[h->guards].read = read;
     h->guard[h->guards++].truth = truth;
     return true;
 }
@@ -94,7 +100,7 @@ static enum found look_at(struct hunt *h, struct segment *s, uint32_t i)
     if (how == ALIAS_MAY) {
         if (e->kind == E_STORE && !h->original)
             return GOES_ON; /* the later one that overwrites wins either way */
-        return apart(h, s, &e->place) ? GOES_ON : ENDS_BADLY;
+        return apart(h, s, &e->place, e->kind == E_LOAD ? e->value : 0) ? GOES_ON : ENDS_BADLY;
     }
     if (e->kind == E_LOAD || e->kind == E_PT || (how == ALIAS_PART && !is_part(h, e)))
         return ENDS_BADLY;
@@ -140,8 +146,12 @@ static void add_guards(struct hunt *h)
     for (unsigned int i = 0; i < h->guards; i++) {
         struct effect *e = effect_add(h->w, h->guard[i].segment, E_GUARD);
 
-        if (e)
-            e->value = h->guard[i].truth;
+        if (!e)
+            return;
+        e->value = h->guard[i].truth;
+        e->place = h->place;
+        e->original = h->original;
+        e->read = h->guard[i].read;
     }
 }
 

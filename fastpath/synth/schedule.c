@@ -81,6 +81,8 @@ static void need_segment(struct code *c, const struct segment *s)
         } else if (e->kind == E_STORE) {
             need(c, e->place.address);
             need(c, e->value);
+        } else if (e->kind == E_LOAD && e->kept) {
+            need(c, e->value);
         } else if (e->kind == E_PT) {
             need(c, e->ptr);
             need(c, e->value);
@@ -181,7 +183,7 @@ static bool settle(struct code *c)
     if (c->w->failed || !need_all(c))
         return false;
     delay_stores(c, c->w->root);
-    align_guards(c->w);
+    align_guards(c);
     merge_guards(c->w, c->w->root);
     if (c->w->failed || !need_all(c))
         return false;

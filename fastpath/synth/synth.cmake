@@ -7,7 +7,7 @@ set(synth_sources
     fastpath/synth/insn_move.c fastpath/synth/insn_muldiv.c fastpath/synth/insn_shift.c
     fastpath/synth/insn_string.c fastpath/synth/known.c fastpath/synth/lift.c fastpath/synth/memory.c fastpath/synth/merge.c
     fastpath/synth/operands.c fastpath/synth/order.c fastpath/synth/path.c fastpath/synth/place.c fastpath/synth/record.c fastpath/synth/regs.c
-    fastpath/synth/schedule.c fastpath/synth/synth.c)
+    fastpath/synth/schedule.c fastpath/synth/synth.c fastpath/synth/witness.c)
 
 # Its user links Zydis and the handler core.
 add_library(radon_synth STATIC ${synth_sources})

@@ -47,10 +47,13 @@ struct effect {
     bool waits; /* E_STORE: done at the end of the path */
     bool timed; /* E_STORE: of a path that the time stamp chose */
     bool gathers; /* E_GUARD: of many values put together, each as soon as it is there */
+    bool kept;    /* E_LOAD: made in any case, since a guard is not made for it (align.c) */
     struct place place; /* E_LOAD, E_STORE */
     node_id value;      /* loaded, stored; E_GUARD: the truth that must hold */
     node_id original;   /* E_STORE: what memory held before the path's first store there, or 0;
                            E_PT: what the entry holds */
+    node_id read;       /* E_GUARD, that keeps a load from a place whose store is taken back (place, original):
+                           what was loaded; else 0 */
     node_id ptr;        /* E_PT: as mmu_update has it; place: where the kernel has the entry */
     uint64_t at;        /* guest address of the instruction */
 };

@@ -9,6 +9,10 @@ foreach(name insns paths)
         INCLUDES . fastpath/core fastpath/synth
         LIBS Zydis)
 endforeach()
+radon_unit_test(synth_witness
+    SOURCES tests/unit/test_synth_witness.c ${fast_core} ${synth_files}
+    INCLUDES . fastpath/core fastpath/synth
+    LIBS Zydis)
 # What the child runs is what a kernel is: no sanitizer, no vector register.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/unit/synth_guest.c PROPERTIES COMPILE_OPTIONS
     "-O2;-fno-sanitize=all;-fno-stack-protector;-mgeneral-regs-only;-fcf-protection=none;-fno-builtin")
