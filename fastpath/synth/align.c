@@ -139,11 +139,13 @@ static unsigned int forbidden(const struct aligned *al, const struct pair *p, ui
 /* The least alignment after which at most `rest` distances are left to forbid. */
 static bool choose_k(struct aligned *al, struct pair *p, unsigned int rest)
 {
+    unsigned int n;
     bool good;
 
     for (p->k = 1; p->k <= MOST; p->k++) {
-        p->one = forbidden(al, p, &p->left) == 1;
-        if (forbidden(al, p, &p->left) > rest)
+        n = forbidden(al, p, &p->left);
+        p->one = n == 1;
+        if (n > rest)
             continue;
         al->parts = 0;
         good = add_pair_parts(al, p) && seen(al);
@@ -232,7 +234,8 @@ static void take_best(struct aligned *al)
 /* ------------------------------------------------------------------ done */
 
 /* What stops the handler in place of guard e is done in any case. */
-static void keep_witnesses(struct aligned *al, const struct effect *e, const struct pair *p, int64_t from, int64_t bytes)
+static void keep_witnesses(struct aligned *al, const struct effect *e, const struct pair *p, int64_t from,
+                           int64_t bytes)
 {
     uint64_t step = 1ull << p->k;
 
