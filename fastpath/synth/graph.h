@@ -61,7 +61,9 @@ struct node {
     uint32_t next;   /* in its hash chain */
 };
 
+#ifndef GRAPH_MAX_NODES /* a fuzzer has fewer: it makes many graphs, and full ones too */
 #define GRAPH_MAX_NODES (1u << 18)
+#endif
 #define GRAPH_BUCKETS (1u << 15)
 
 struct graph {

@@ -22,7 +22,7 @@ radon_fuzz(decode 100000 SOURCES tests/unit/decode_oracle.c hv/x86/decode.c hv/x
 radon_fuzz(elf 50000 SOURCES hv/boot/elfnote.c hv/boot/elfnote_xen.c)
 radon_fuzz(multiboot 50000 SOURCES hv/boot/multiboot.c hv/boot/memmap.c)
 
-# Handlers.
+# Handlers; synthesis is with its other tests (synth.cmake).
 radon_fuzz(asm 1500 SOURCES fastpath/load/asm.c ${fast_core} INCLUDES fastpath/core fastpath/load)
 radon_fuzz(btf 20000 SOURCES fastpath/handlers/btf.c)
 radon_fuzz(fast 3000 SOURCES tests/unit/fast_world.c tests/unit/fast_random.c tests/unit/real_memory.c ${fast_core}

@@ -16,3 +16,8 @@ radon_unit_test(synth_witness
 # What the child runs is what a kernel is: no sanitizer, no vector register.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/unit/synth_guest.c PROPERTIES COMPILE_OPTIONS
     "-O2;-fno-sanitize=all;-fno-stack-protector;-mgeneral-regs-only;-fcf-protection=none;-fno-builtin")
+
+# Files of captures (fuzz.cmake).
+radon_fuzz(synth 120 SOURCES tests/fuzz/capture_agree.c tests/fuzz/capture_form.c tests/fuzz/capture_replay.c
+    tests/fuzz/capture_twin.c ${fast_core} ${synth_files} LIBS Zydis INCLUDES . fastpath/core fastpath/synth
+    DEFINES _GNU_SOURCE GRAPH_MAX_NODES=2048)

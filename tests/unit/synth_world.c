@@ -304,6 +304,26 @@ static void *record_steps(const struct call *call, struct radon_regs *after)
     return head;
 }
 
+void world_keep(const char *name, const struct synth_capture *capture, unsigned int n)
+{
+    const char *folder = getenv("RADON_SYNTH_CAPTURES");
+    char path[512];
+    FILE *out;
+
+    if (!folder)
+        return;
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    out = fopen(path, "wb");
+    for (unsigned int i = 0; out && i < n; i++) {
+        fwrite(capture[i].head, sizeof(*capture[i].head), 1, out);
+        fwrite(capture[i].step, sizeof(*capture[i].step), capture[i].head->steps, out);
+    }
+    if (!out || fclose(out)) {
+        fprintf(stderr, "%s cannot be written\n", path);
+        abort();
+    }
+}
+
 void *world_run(uint64_t entry, const struct call *call, bool record, struct radon_regs *after)
 {
     struct user_regs_struct u;

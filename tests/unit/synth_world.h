@@ -51,6 +51,9 @@ struct call {
  */
 void *world_run(uint64_t entry, const struct call *call, bool record, struct radon_regs *after);
 
+/* RADON_SYNTH_CAPTURES=DIR: the first n of them go into a file of that name there (tests/fuzz/capture_form.py). */
+void world_keep(const char *name, const struct synth_capture *capture, unsigned int n);
+
 /* Recordings have one more step behind each repeated instruction, as QEMU's do with -icount. */
 extern bool world_extra_step;
 

@@ -129,6 +129,7 @@ static void one_insn(const struct insn_row *row)
         capture[i].head = recorded;
         capture[i].step = (const void *)(capture[i].head + 1);
     }
+    world_keep(row->name, capture, 2);
     if (synth(&in, &out))
         fail_msg("%s: %s: %s\n%s", row->name, synth_reason_name(out.reason), out.detail,
                  out.explanation);

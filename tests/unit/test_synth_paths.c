@@ -267,6 +267,7 @@ static void record(struct job *job, const struct scenario *s)
         job->capture[i].step = (const void *)(job->capture[i].head + 1);
     }
     recording = false;
+    world_keep(s->name, job->capture, 2);
 }
 
 static void make(struct job *job)
