@@ -106,12 +106,17 @@ static bool decode(struct insn *in)
     return true;
 }
 
-static void lift_insn(struct insn *in)
+/* Lifters look at the next step, but for the return; of a hypercall that is none they look whether it is there. */
+static void lift_insn(struct insn *in, bool last)
 {
     lift_fn lift;
 
     if (!decode(in))
         return;
+    if (last && in->z.mnemonic != ZYDIS_MNEMONIC_SYSCALL) {
+        refuse(in->w, SYNTH_BAD_CAPTURE, "the capture ends before the return");
+        return;
+    }
     if (touches_vectors(in)) {
         refuse(in->w, SYNTH_VECTOR, "%s", ZydisMnemonicGetString(in->z.mnemonic));
         return;
@@ -323,7 +328,7 @@ static bool follow(struct work *w, struct state *st)
         }
         if (w->failed)
             return false;
-        lift_insn(&in);
+        lift_insn(&in, last);
         if (!w->failed && w->graph.full)
             refuse(w, SYNTH_TOO_LONG, "too many values");
         if (w->failed)
@@ -333,10 +338,6 @@ static bool follow(struct work *w, struct state *st)
             return fork_path(w, st, in.taken, where_true(w, st->captures, in.taken), true);
         if (in.flow == FLOW_RETURN)
             return entry_return(w, st);
-        if (last) {
-            refuse(w, SYNTH_BAD_CAPTURE, "the capture ends before the return");
-            return false;
-        }
         check_registers(w, st);
         if (w->failed)
             return false;

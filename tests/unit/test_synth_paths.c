@@ -584,6 +584,34 @@ static void test_bad_captures(void **unused)
     drop(&other);
 }
 
+/* Cut behind any step, with nothing behind it: what is missing is not read (sanitizers watch). */
+static void test_cut_captures(void **unused)
+{
+    const struct scenario *time = scenarios;
+    const struct radon_capture_head *whole;
+    struct job job;
+
+    (void)unused;
+    while (time->call != CALL_TIME)
+        time++;
+    record(&job, time);
+    whole = job.capture[0].head;
+    job.in.nr_captures = 1;
+    for (uint32_t steps = 2; steps < whole->steps; steps++) {
+        size_t bytes = sizeof(*whole) + steps * sizeof(struct radon_capture_step);
+        struct radon_capture_head *cut = malloc(bytes);
+
+        memcpy(cut, whole, bytes);
+        cut->steps = steps;
+        job.capture[0] = (struct synth_capture){ cut, (const void *)(cut + 1) };
+        assert_int_equal(remade(&job), SYNTH_BAD_CAPTURE);
+        free(cut);
+    }
+    job.capture[0] = (struct synth_capture){ whole, (const void *)(whole + 1) };
+    assert_int_equal(remade(&job), SYNTH_OK);
+    drop(&job);
+}
+
 /* Captures with damage anywhere: refused or made, never a crash (sanitizers watch). */
 static void test_damaged_captures(void **unused)
 {
@@ -621,6 +649,7 @@ int main(void)
         cmocka_unit_test(test_alignment),
         cmocka_unit_test(test_passes),
         cmocka_unit_test(test_bad_captures),
+        cmocka_unit_test(test_cut_captures),
         cmocka_unit_test(test_damaged_captures),
     };
     const char *seed = getenv("RADON_SYNTH_SEED");
