@@ -6,7 +6,7 @@
  *                           from those, always the same ones
  *   unit_fuzz_NAME FILE...  those inputs alone
  *
- * An input that a target does not survive, or takes longer than LONGEST seconds for, is left in
+ * An input that a target does not survive, or takes more than LONGEST seconds of CPU for, is left in
  * unit_fuzz_NAME.input, where the program is.
  */
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define CORPUS "tests/fuzz/" FUZZ_NAME ".corpus"
@@ -67,7 +68,7 @@ static void run(const uint8_t *data, size_t size)
         memcpy(copy, data, size);
     running = copy;
     running_size = size;
-    alarm(LONGEST);
+    setitimer(ITIMER_PROF, &(struct itimerval){ .it_value.tv_sec = LONGEST }, NULL);
     LLVMFuzzerTestOneInput(copy, size);
     running = NULL;
     free(copy);
@@ -230,7 +231,7 @@ int main(int argc, char **argv)
     snprintf(left_in, sizeof(left_in), "%s.input", argv[0]);
     __sanitizer_set_death_callback(keep_input);
     signal(SIGABRT, on_signal);
-    signal(SIGALRM, on_signal);
+    signal(SIGPROF, on_signal);
     for (int i = 1; i < argc; i++) {
         size_t size;
         uint8_t *data = whole_file(argv[i], &size);
