@@ -341,17 +341,16 @@ static bool prepare(struct recorder *r)
     if (!xen_open(&r->xen) || !radon_info(&r->xen, &r->info) ||
         !xen_domain_find(&r->xen, r->o->domain, &r->domain))
         return say(r->xen.error, NULL);
+    /* Before the symbols: it may load a module, and they would be read anew while samples come. */
+    if (!xen_event_open(&r->xen, &r->event, VIRQ_ARCH_7))
+        return say(r->xen.error, NULL);
     if (!read_symbols(r))
         return false;
     r->collector = (struct collector){ .profile = &r->profile, .kernel = &r->kernel,
                                        .hypervisor = &r->hypervisor,
                                        .handler_name = handler_name, .ctx = r,
                                        .users = user_symbols_new() };
-    if (!r->collector.users)
-        return say("out of memory", NULL);
-    if (!xen_event_open(&r->xen, &r->event, VIRQ_ARCH_7))
-        return say(r->xen.error, NULL);
-    return true;
+    return r->collector.users || say("out of memory", NULL);
 }
 
 /* Sampling on, the command, sampling off: its wait status, or -1. */
