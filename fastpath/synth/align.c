@@ -7,6 +7,8 @@
  */
 #include "code.h"
 
+#include <stdlib.h>
+
 #define MOST 6u /* a cache line.  That the captures saw more was chance */
 #define MAX_PAIRS 64u
 #define MAX_PARTS 96u
@@ -18,6 +20,13 @@ struct pair {
     bool one;        /* one distance is left, else none */
     bool taken;
     uint64_t left;
+};
+
+/* A guard of the segment that keeps two addresses apart, looked up once. */
+struct about {
+    struct effect *guard;
+    node_id distance, a, b;
+    int64_t from, bytes;
 };
 
 /* What must be a multiple of 2^k. */
@@ -32,22 +41,32 @@ struct aligned {
     struct code *c;
     struct work *w;
     struct segment *s;
+    struct about *about;
+    uint32_t abouts;
     struct pair pair[MAX_PAIRS];
     struct part part[MAX_PARTS];
     uint32_t pairs, parts;
 };
 
-/* The pair that the guard is about. */
-static bool about(const struct graph *g, const struct effect *e, struct pair *p, int64_t *from, int64_t *bytes)
+static bool is_about(const struct graph *g, struct effect *e, struct about *out)
 {
     const struct node *n;
 
-    if (e->kind != E_GUARD || e->dead || !keeps_apart(g, e->value, &p->distance, from, bytes))
+    if (e->kind != E_GUARD || e->dead || !keeps_apart(g, e->value, &out->distance, &out->from, &out->bytes))
         return false;
-    n = g_node(g, p->distance);
-    p->a = n->a;
-    p->b = n->b;
-    return n->op == N_SUB && g_node(g, p->a)->op != N_CONST && g_node(g, p->b)->op != N_CONST;
+    n = g_node(g, out->distance);
+    out->guard = e;
+    out->a = n->a;
+    out->b = n->b;
+    return n->op == N_SUB && g_node(g, out->a)->op != N_CONST && g_node(g, out->b)->op != N_CONST;
+}
+
+/* Without memory for them, the guards stay as they are. */
+static void list_guards(struct aligned *al)
+{
+    al->about = calloc(al->s->n + 1, sizeof(*al->about));
+    for (uint32_t i = 0; al->about && i < al->s->n; i++)
+        al->abouts += is_about(&al->w->graph, &al->s->effect[i], &al->about[al->abouts]);
 }
 
 /* ------------------------------------------------------------------ what is to be looked at */
@@ -105,20 +124,15 @@ static bool seen(struct aligned *al)
 
 /* ------------------------------------------------------------------ what that does for a pair */
 
-/* Other distances of the pair than *left that guard e forbids: multiples of 2^k that nothing else would stop at. */
-static unsigned int forbidden_by(const struct aligned *al, const struct effect *e, const struct pair *p, bool some,
+/* Other distances of the pair than *left that a guard forbids: multiples of 2^k that nothing else would stop at. */
+static unsigned int forbidden_by(const struct aligned *al, const struct about *by, const struct pair *p, bool some,
                                  uint64_t *left)
 {
-    uint64_t step = 1ull << p->k, first;
+    uint64_t step = 1ull << p->k, first = ((uint64_t)-by->from + step - 1) & ~(step - 1);
     unsigned int n = 0;
-    struct pair other;
-    int64_t from, bytes;
 
-    if (!about(&al->w->graph, e, &other, &from, &bytes) || other.distance != p->distance)
-        return 0;
-    first = ((uint64_t)-from + step - 1) & ~(step - 1);
-    for (uint64_t d = first; n < 2 && d + (uint64_t)from < (uint64_t)bytes; d += step) {
-        if (((some || n) && d == *left) || witness(al->c, &al->scope, e, p->a, p->b, d))
+    for (uint64_t d = first; n < 2 && d + (uint64_t)by->from < (uint64_t)by->bytes; d += step) {
+        if (((some || n) && d == *left) || witness(al->c, &al->scope, by->guard, p->a, p->b, d))
             continue;
         *left = d;
         n++;
@@ -131,8 +145,9 @@ static unsigned int forbidden(const struct aligned *al, const struct pair *p, ui
 {
     unsigned int n = 0;
 
-    for (uint32_t i = 0; i < al->s->n && n < 2; i++)
-        n += forbidden_by(al, &al->s->effect[i], p, n, left);
+    for (uint32_t i = 0; i < al->abouts && n < 2; i++)
+        if (al->about[i].distance == p->distance)
+            n += forbidden_by(al, &al->about[i], p, n, left);
     return n;
 }
 
@@ -158,18 +173,15 @@ static bool choose_k(struct aligned *al, struct pair *p, unsigned int rest)
 
 static void find_pairs(struct aligned *al)
 {
-    struct pair p = { 0 };
-    int64_t from, bytes;
     uint32_t k;
 
-    for (uint32_t i = 0; i < al->s->n; i++) {
-        if (!about(&al->w->graph, &al->s->effect[i], &p, &from, &bytes))
-            continue;
-        for (k = 0; k < al->pairs && al->pair[k].distance != p.distance; k++)
-            ;
-        if (k < al->pairs || k == MAX_PAIRS)
-            continue;
-        if (choose_k(al, &p, 0) || choose_k(al, &p, 1))
+    for (uint32_t i = 0; i < al->abouts && al->pairs < MAX_PAIRS; i++) {
+        const struct about *by = &al->about[i];
+        struct pair p = { .distance = by->distance, .a = by->a, .b = by->b };
+
+        for (k = 0; k < i && al->about[k].distance != p.distance; k++)
+            ; /* seen before: taken, or found to be of no use */
+        if (k == i && (choose_k(al, &p, 0) || choose_k(al, &p, 1)))
             al->pair[al->pairs++] = p;
     }
 }
@@ -251,16 +263,14 @@ static void replace_guards(struct aligned *al, const struct pair *p)
 {
     struct graph *g = &al->w->graph;
     bool left = p->one;
-    struct pair other;
-    int64_t from, bytes;
 
-    for (uint32_t i = 0; i < al->s->n; i++) {
-        struct effect *e = &al->s->effect[i];
+    for (uint32_t i = 0; i < al->abouts; i++) {
+        struct effect *e = al->about[i].guard;
 
-        if (!about(g, e, &other, &from, &bytes) || other.distance != p->distance)
+        if (al->about[i].distance != p->distance)
             continue;
         al->w->at = e->at;
-        keep_witnesses(al, e, p, from, bytes);
+        keep_witnesses(al, e, p, al->about[i].from, al->about[i].bytes);
         e->dead = !left;
         if (left)
             e->value = g_not(g, g_op(g, N_EQ, p->a, g_op_imm(g, N_ADD, p->b, p->left)));
@@ -297,11 +307,13 @@ static void align_segment(struct code *c, struct segment *s, const struct aligne
 
     if (!s || c->w->failed)
         return;
+    list_guards(&al);
     find_pairs(&al);
     take_best(&al);
     for (uint32_t i = 0; i < al.pairs; i++)
         if (al.pair[i].taken)
             replace_guards(&al, &al.pair[i]);
+    free(al.about); /* effects move when one is added */
     for (unsigned int k = 1; k <= MOST; k++)
         look_at_parts(&al, k);
     align_segment(c, s->child[0], &al);
