@@ -11,7 +11,6 @@
 
 #include "clock_rate.h"
 
-#define PIT_HZ      1193182u
 #define PIT_COUNT   65535u /* 55 ms: what the channel holds */
 #define PIT_MEASURE 23864u /* 20 ms of them between the first readings and the last */
 #define PIT_LATCH2  0x80   /* channel 2's count stands still to be read */

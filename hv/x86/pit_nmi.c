@@ -10,7 +10,6 @@
 #include "hv/time.h"
 #include "hv/x86.h"
 
-#define PIT_HZ         1193182u
 #define PIT_COUNT_MAX  65535u
 #define PIT_CHANNEL0   0x40
 #define PIT_CONTROL    0x43

@@ -8,6 +8,8 @@
 #include "hv/types.h"
 #include "hv/xenpub.h"
 
+#define PIT_HZ 1193182u /* what all three channels count (Intel 82C54) */
+
 /* RFLAGS */
 #define X86_EFLAGS_CF    0x00000001
 #define X86_EFLAGS_FIXED 0x00000002
