@@ -60,15 +60,6 @@ void versions(unsigned int n)
 
 /* ------------------------------------------------------------------ reading */
 
-static long map_of_xen(uint64_t va, uint64_t mfn, uint64_t flags)
-{
-    struct mmu_update u = { machine_of(entry_make(va)), mfn * PAGE_BYTES | flags };
-    long rc = hyp_mmu_update(&u, 1, 0, DOMID_XEN);
-
-    mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0, 0);
-    return rc;
-}
-
 void unmap_ring(uint32_t pages)
 {
     for (uint32_t i = 0; i < pages; i++)
@@ -78,25 +69,12 @@ void unmap_ring(uint32_t pages)
 
 void map_ring(uint32_t pages)
 {
-    const struct t_info *info = (void *)INFO_AT;
     struct radon_trace_state s = state();
-    const uint32_t *mfn;
 
     check_eq(s.control.pages, pages);
     check(s.info_bytes >= PAGE_BYTES);
-    check(map_of_xen(INFO_AT, s.info_mfn, PTE_RW) < 0);
-    check_eq(map_of_xen(INFO_AT, s.info_mfn, PTE_RO), 0);
-    check_eq(info->tbuf_size, pages);
-    mfn = (const uint32_t *)info + info->mfn_offset[0];
-    for (uint32_t i = 0; i < pages; i++)
-        check_eq(map_of_xen(RING_AT + i * PAGE_BYTES, mfn[i], PTE_RW), 0);
-    ring = (void *)RING_AT;
+    ring = trace_ring_map(INFO_AT, s.info_mfn, RING_AT, pages);
     ring_bytes = pages * PAGE_BYTES - sizeof(*ring);
-}
-
-uint64_t word64(const uint32_t *p)
-{
-    return p[0] | (uint64_t)p[1] << 32;
 }
 
 static void note(uint32_t event, const uint32_t *p, uint32_t bytes)

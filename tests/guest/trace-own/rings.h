@@ -12,6 +12,7 @@
 
 #include "ktest.h"
 #include "public/radon.h"
+#include "trace_ring.h"
 
 #define RING_AT 0x10000200000UL
 #define PAGES 4u /* of the ring, where nothing else is said */
@@ -46,7 +47,6 @@ void versions(unsigned int n);
 
 void map_ring(uint32_t pages);
 void unmap_ring(uint32_t pages);
-uint64_t word64(const uint32_t *p);
 /* What the ring has: noted in `seen`, which starts anew. */
 void drain(void);
 /* What the flight recorder keeps of this CPU, read in pieces: noted in `seen`; bytes. */

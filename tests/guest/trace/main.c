@@ -23,6 +23,7 @@
 #include "ktest.h"
 #include "pages.h"
 #include "snippet.h"
+#include "trace_ring.h"
 
 const char ktest_name[] = "trace";
 
@@ -92,15 +93,6 @@ static uint64_t free_pages(void)
 
 /* ------------------------------------------------------------------ reading */
 
-static long map_of_xen(uint64_t va, uint64_t mfn, uint64_t flags)
-{
-    struct mmu_update u = { machine_of(entry_make(va)), mfn * PAGE_BYTES | flags };
-    long rc = hyp_mmu_update(&u, 1, 0, DOMID_XEN);
-
-    mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0, 0);
-    return rc;
-}
-
 static long unmap(uint64_t va)
 {
     return hyp_update_va_mapping(va, 0, UVMF_INVLPG);
@@ -109,24 +101,11 @@ static long unmap(uint64_t va)
 /* Maps t_info and the ring of CPU 0. */
 static void map_ring(uint32_t pages)
 {
-    const struct t_info *info = (void *)INFO_AT;
-    const uint32_t *mfn;
 
     check_eq(tbuf(XEN_SYSCTL_TBUFOP_get_info), 0);
     check(op.u.tbuf_op.size >= PAGE_BYTES);
-    check(map_of_xen(INFO_AT, op.u.tbuf_op.buffer_mfn, PTE_RW) < 0);
-    check_eq(map_of_xen(INFO_AT, op.u.tbuf_op.buffer_mfn, PTE_RO), 0);
-    check_eq(info->tbuf_size, pages);
-    mfn = (const uint32_t *)info + info->mfn_offset[0];
-    for (uint32_t i = 0; i < pages; i++)
-        check_eq(map_of_xen(RING_AT + i * PAGE_BYTES, mfn[i], PTE_RW), 0);
-    ring = (void *)RING_AT;
+    ring = trace_ring_map(INFO_AT, op.u.tbuf_op.buffer_mfn, RING_AT, pages);
     ring_bytes = pages * PAGE_BYTES - sizeof(*ring);
-}
-
-static uint64_t word64(const uint32_t *p)
-{
-    return p[0] | (uint64_t)p[1] << 32;
 }
 
 static void note(uint32_t event, const uint32_t *p)
