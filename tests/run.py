@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`radon test`: everything that CI runs, stage by stage.
 
-One line a test, one verdict line a stage, at the end what failed or was skipped once more, and last a
-line with the counts alone. A stage whose tools or programs are broken counts as one failed test:
+One line a test, one verdict line a stage, at the end what failed or was skipped once more, with what it
+said, and last a line with the counts alone. A stage whose tools or programs are broken counts as one failed test:
 nothing that was to be tested passes in silence.
 """
 
@@ -26,7 +26,7 @@ CLANG_BUILD = os.path.join(BUILD, "clang")
 CTEST_LINE = re.compile(r"Test +#\d+: (\S+) \.*\s*(?:\*\*\*)?(Passed|Skipped|\S.*?) +([\d.]+) sec")
 GUEST_LINE = re.compile(r"(SUCCESS|SKIP|FAILURE|ERROR|CRASH)\s+(\S+) \(([\d.]+) s\) ?(.*)")
 OUTPUT_TAIL = 40  # lines of a failed command that are shown
-TRACE_MAX = 4000  # characters of a failed test's exception
+SAID_MAX = 6000  # characters of what a failed test said
 WORKERS = 2  # as many as machines may run at once
 # Of the sources as they are; cppcheck takes the one configuration that is built.
 CHECKS = {
@@ -40,6 +40,13 @@ CHECKS = {
 }
 
 
+def shortened(text):
+    """Its beginning and its end: a test says first what is wrong, and a machine's last lines are its last."""
+    if len(text) <= SAID_MAX:
+        return text
+    return "%s\n[...]\n%s" % (text[:SAID_MAX // 2], text[-SAID_MAX // 2:])
+
+
 class Tally:
     """Counts verdicts and prints a line for each."""
 
@@ -48,11 +55,13 @@ class Tally:
         self.remarkable = []
         self.lock = threading.Lock()
 
-    def add(self, stage, name, verdict, seconds, detail=""):
+    def add(self, stage, name, verdict, seconds, detail="", said=""):
+        """detail: in the line itself.  said: what a failure left behind, of any length."""
         tail = ": " + detail if detail else ""
+        said = "".join("\n    " + line for line in shortened(said).splitlines())
         with self.lock:
             self.counts[verdict] += 1
-            line = "%-7s %s/%s (%.1f s)%s" % (verdict, stage, name, seconds, tail)
+            line = "%-7s %s/%s (%.1f s)%s%s" % (verdict, stage, name, seconds, tail, said)
             if verdict != PASSED:
                 self.remarkable.append(line)
             print(line, flush=True)
@@ -69,9 +78,8 @@ def run_command(tally, stage, name, command, **settings):
                           stdin=subprocess.DEVNULL, text=True, errors="replace", check=False,
                           **settings)
     verdict = PASSED if done.returncode == 0 else FAILED
-    if verdict == FAILED:
-        print("\n".join(done.stdout.splitlines()[-OUTPUT_TAIL:]), flush=True)
-    tally.add(stage, name, verdict, time.monotonic() - started)
+    said = "" if verdict == PASSED else "\n".join(done.stdout.splitlines()[-OUTPUT_TAIL:])
+    tally.add(stage, name, verdict, time.monotonic() - started, said=said)
     return verdict == PASSED
 
 
@@ -101,14 +109,15 @@ def stage_unit(tally, options):
     done = subprocess.run(["ctest", "--no-tests=error", "--output-on-failure", "-j2"], cwd=BUILD,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", check=False)
-    found = CTEST_LINE.findall(done.stdout)
-    for name, word, seconds in found:
+    found = list(CTEST_LINE.finditer(done.stdout))
+    for at, behind in zip(found, found[1:] + [None]):
+        name, word, seconds = at.groups()
         verdict = {"Passed": PASSED, "Skipped": SKIPPED}.get(word, FAILED)
-        tally.add("unit", name, verdict, float(seconds), word if verdict == FAILED else "")
-    if done.returncode != 0:
-        print("\n".join(done.stdout.splitlines()[-OUTPUT_TAIL:]), flush=True)
-        if not any(word not in ("Passed", "Skipped") for _, word, _ in found):
-            tally.add("unit", "ctest", FAILED, 0, "status %d" % done.returncode)
+        said = done.stdout[at.end():behind.start() if behind else None]
+        tally.add("unit", name, verdict, float(seconds), *((word, said) if verdict == FAILED else ()))
+    if done.returncode != 0 and all(at[2] in ("Passed", "Skipped") for at in found):
+        said = "\n".join(done.stdout.splitlines()[-OUTPUT_TAIL:])
+        tally.add("unit", "ctest", FAILED, 0, "status %d" % done.returncode, said)
 
 
 class _Report(unittest.TestResult):
@@ -118,9 +127,9 @@ class _Report(unittest.TestResult):
         super().__init__()
         self.tally, self.stage, self.started, self.bad = tally, stage, 0, False
 
-    def _add(self, test, verdict, detail=""):
+    def _add(self, test, verdict, detail="", said=""):
         name = test.id().split(".", 1)[-1] if "." in test.id() else test.id()
-        self.tally.add(self.stage, name, verdict, time.monotonic() - self.started, detail)
+        self.tally.add(self.stage, name, verdict, time.monotonic() - self.started, detail, said)
 
     def startTest(self, test):
         super().startTest(test)
@@ -134,9 +143,8 @@ class _Report(unittest.TestResult):
         self._add(test, SKIPPED, reason)
 
     def _fail(self, test, error):
-        print(self._exc_info_to_string(error, test)[-TRACE_MAX:], flush=True)
         self.bad = True
-        self._add(test, FAILED, str(error[1]).split("\n", 1)[0][:120])
+        self._add(test, FAILED, str(error[1]).split("\n", 1)[0][:120], self._exc_info_to_string(error, test))
 
     def addFailure(self, test, err):
         self._fail(test, err)
@@ -185,16 +193,17 @@ def stage_guest(tally, options):
     command = [sys.executable, "tests/guest/run.py", "--on", options.on]
     done = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             stdin=subprocess.DEVNULL, text=True, errors="replace")
-    bad, last = 0, ""
+    bad, last, said = 0, "", ""
     for line in done.stdout:
         found = GUEST_LINE.match(line)
         if found:
             verdict = {"SUCCESS": PASSED, "SKIP": SKIPPED}.get(found[1], FAILED)
             bad += verdict == FAILED
             detail = "" if verdict == PASSED else "%s: %s" % (found[1], found[4].strip())
-            tally.add("guest", found[2], verdict, float(found[3]), detail)
+            tally.add("guest", found[2], verdict, float(found[3]), detail, said)
+            said = ""
         elif line.startswith("    "):
-            print(line, end="", flush=True)
+            said += line[4:]
         elif line.strip():
             last = line.strip()
     if done.wait() != 0 and not bad:
