@@ -27,12 +27,11 @@ enum item_kind {
 };
 
 /* What part the time stamp has in a store: in the value, or in the way to it. */
-enum taint { TAINT_NONE, TAINT_VALUE, TAINT_WAY };
 
 struct item {
     uint8_t kind, size, compare /* enum isa_op */, width, half /* enum isa_half: of the base */;
     bool sense;
-    uint8_t tainted; /* enum taint */
+    bool tainted; /* rests on the time stamp, or the way here does */
     node_id node, a, b, c, d;
     int64_t off;
     uint32_t other, end; /* end: of the items that can follow on this path */

@@ -291,8 +291,7 @@ static void emit_store(struct emitter *e, const struct item *i)
     base = base_of(e, i, 0, &off);
     value = reg_get(e, i->b, 1u << base);
     if (i->tainted)
-        e->w->out->tainted[e->w->out->nr_tainted++] =
-            e->n | (i->tainted == TAINT_WAY ? RADON_FAST_TAINT_WAY : 0);
+        e->w->out->tainted[e->w->out->nr_tainted++] = e->n;
     put(e, code[__builtin_ctz(i->size)], base, value, i->half, off);
 }
 

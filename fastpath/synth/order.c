@@ -284,9 +284,7 @@ static void order_effect(struct code *c, const struct segment *s, const struct e
         i.half = (uint8_t)half_of(c->w, s->captures, &e->place);
         i.kind = I_STORE;
         i.b = e->value;
-        i.tainted = g_node(&c->w->graph, e->value)->rests & RESTS_TSC ? TAINT_VALUE
-                    : e->timed                                        ? TAINT_WAY
-                                                                      : TAINT_NONE;
+        i.tainted = e->timed || g_node(&c->w->graph, e->value)->rests & RESTS_TSC;
         c->w->out->stores++;
         break;
     }

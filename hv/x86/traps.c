@@ -130,6 +130,8 @@ static void guest_trap(struct cpu_user_regs *regs, unsigned int vector)
     if (unlikely(flags & HOT_STEP)) {
         if (vector == X86_DB && step_debug(regs))
             return; /* a capture's, not the guest's entry: without a label it is not counted */
+        if (vector == X86_GP && shadow_time_read(regs))
+            return; /* the same, of a comparison */
         step_end(regs, vector == X86_GP || vector == X86_UD ? RADON_CAPTURE_UNSEEN
                                                             : RADON_CAPTURE_TRAP);
     }

@@ -95,7 +95,7 @@ static void check_program(const struct synth_output *out, struct fast_program *p
     if (out->nr_watches > RADON_FAST_MAX_WATCHED || out->nr_tainted > out->insns || !out->paths)
         die(out, "more of something than there may be");
     for (uint32_t i = 0; i < out->nr_tainted; i++)
-        if ((out->tainted[i] & ~RADON_FAST_TAINT_WAY) >= out->insns)
+        if (out->tainted[i] >= out->insns)
             die(out, "no instruction rests on the time stamp there");
     programs++;
 }

@@ -72,6 +72,8 @@ void shadow_bounce(void);
 void shadow_iret(const struct cpu_user_regs *regs);
 void shadow_exit(void);
 void shadow_void(struct vcpu *v);
+/* A #GP of the guest, where HOT_STEP is set; true: it read the time, which a comparison holds (hv/fast/shadow_time.c). */
+bool shadow_time_read(struct cpu_user_regs *regs);
 
 /* Handlers are attached, or a capture waits. */
 static inline bool fast_has_handlers(const struct vcpu *v)

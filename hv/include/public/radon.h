@@ -350,8 +350,6 @@ struct radon_fast_watch {
 #define RADON_FAST_INSTALL_VERIFY_ONLY 2u
 #define RADON_FAST_ONE_VCPU 4u           /* right with one vCPU only: -EBUSY while more are online */
 
-#define RADON_FAST_TAINT_WAY (1u << 31)
-
 struct radon_fast_install {
     uint16_t domain;
     uint16_t flags;         /* RADON_FAST_* */
@@ -360,10 +358,9 @@ struct radon_fast_install {
     uint64_t watches;       /* struct radon_fast_watch[nr_watches] */
     uint32_t nr_watches;
     uint32_t agreements;    /* in a row, on every path, to become active by itself; 0 = never */
-    uint64_t tainted;       /* uint32_t[nr_tainted]: instructions (calls of store helpers) whose value
-                               rests on the time stamp: compared by place only; or, with
-                               RADON_FAST_TAINT_WAY, that the time stamp chose the way to: void if
-                               another value is there */
+    uint64_t tainted;       /* uint32_t[nr_tainted]: instructions (calls of store helpers) whose value, or
+                               the way to them, rests on the time stamp: machine code and interpreter, of
+                               which each reads its own, may store another value */
     uint32_t nr_tainted;
     /* Written back. */
     uint32_t id;

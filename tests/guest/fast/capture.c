@@ -98,8 +98,7 @@ static const struct radon_capture_step *step_at(const uint8_t *rip)
     return NULL;
 }
 
-/* Exact tables from now on, or sampled ones as ever; how many entries by #DB there were. */
-static uint64_t debug_entries(bool exact)
+uint64_t entries_counted(bool exact, uint32_t kind, uint32_t number)
 {
     static struct radon_site rows[64];
     struct radon_sites_control mode = { .mode = exact ? RADON_SITES_EXACT : RADON_SITES_SAMPLED };
@@ -108,7 +107,7 @@ static uint64_t debug_entries(bool exact)
 
     ktest_require(radon_op(RADON_SITES_READ, &read) == 0 && !read.first);
     for (uint32_t i = 0; i < read.room; i++)
-        n += rows[i].kind == RADON_SITE_TRAP && rows[i].number == 1 ? rows[i].count : 0;
+        n += rows[i].kind == kind && rows[i].number == number ? rows[i].count : 0;
     ktest_require(radon_op(RADON_SITES_CONTROL, &mode) == 0);
     return n;
 }
@@ -127,9 +126,9 @@ static void what_is_recorded(void)
     check_eq(cap_word, 103);
     check_eq(radon_op(RADON_CAPTURE_START, &op), 0);
     check(op.id != 0);
-    debug_entries(true);
+    entries_counted(true, RADON_SITE_TRAP, 1);
     e = user_call(RFLAGS_CF);
-    check_eq(debug_entries(false), 0); /* nor do hot sites see it */
+    check_eq(entries_counted(false, RADON_SITE_TRAP, 1), 0); /* nor do hot sites see it */
     check_unseen(&e);
     check_eq(cap_word, 106);
     r = fetch(op.id);

@@ -13,11 +13,12 @@
 SNIPPET(shadowed, "", "syscall");
 
 enum { SAME, OTHER_RESULT, WRITES_WHAT_IS_READ, SWAPS, SWAPS_WRONG, FAULTS, OTHER_REGISTER,
-       EVENT };
+       EVENT, STAMPS };
 
-/* The guest kernel's side, by sh_mode: rax = sh_cell, or the word at rdi with rsi put there. */
+/* The guest kernel's side, by sh_mode: rax = sh_cell, or the word at rdi with rsi, or the time, put there. */
 extern const uint8_t sh_entry[];
 uint64_t sh_cell, sh_mode;
+uint64_t sh_looks = 1, sh_later; /* STAMPS: how often it looks at the time, and what it adds to it */
 volatile uint8_t *sh_pending; /* EVENT: one becomes pending while they are masked */
 static uint64_t *word;
 asm(".pushsection .text\n"
@@ -48,6 +49,21 @@ asm(".pushsection .text\n"
     "1: cmpl $6, sh_mode(%rip)\n"
     "  jne 1f\n"
     "  inc %r15\n"
+    "1: cmpl $8, sh_mode(%rip)\n"
+    "  jne 1f\n"
+    "  push %rax\n"
+    "  push %rcx\n"
+    "  push %rdx\n"
+    "  mov sh_looks(%rip), %rcx\n"
+    "2: rdtsc\n"
+    "  loop 2b\n"
+    "  shl $32, %rdx\n"
+    "  or %rdx, %rax\n"
+    "  add sh_later(%rip), %rax\n"
+    "  mov %rax, (%rdi)\n"
+    "  pop %rdx\n"
+    "  pop %rcx\n"
+    "  pop %rax\n"
     "1: cmpl $7, sh_mode(%rip)\n"
     "  jne 9f\n"
     "  mov sh_pending(%rip), %rax\n"
@@ -238,27 +254,87 @@ static void voids(void)
     check_eq(control(id, RADON_FAST_RETIRED), 0);
 }
 
+static uint64_t time_now(void)
+{
+    uint32_t low, high;
+
+    asm volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+static uint32_t stamps(void)
+{
+    static const uint32_t which[] = { 5 };
+    struct radon_fast_install op = { .agreements = 1000, .tainted = (uint64_t)which, .nr_tainted = 1 };
+    long id = install_op(make_program(FAST_ATTACH_SYSCALL, NR, 0, stamp, 10), &op);
+
+    ktest_require(id > 0);
+    sh_mode = STAMPS;
+    sh_cell = 5;
+    sh_looks = 1;
+    sh_later = 0;
+    return (uint32_t)id;
+}
+
+static void time_stands_still(void)
+{
+    static struct radon_fast_evidence e;
+    uint32_t id = stamps();
+    struct radon_fast_read read = { .part = RADON_FAST_EVIDENCE, .buffer = (uint64_t)&e, .bytes = sizeof(e), .id = id };
+    uint64_t now;
+
+    test_case("rule 14: the guest kernel sees the time that the handler saw, and nobody sees that");
+    for (unsigned int i = 0; i < 4; i++) {
+        uint32_t kind = i & 1 ? RADON_SITE_TRAP : RADON_SITE_EMULATION, number = i & 1 ? 13 : RADON_EMUL_PRIVOP;
+
+        sh_looks = i < 2 ? 1 : 64;
+        entries_counted(true, kind, number);
+        now = time_now();
+        check_eq(call((uint64_t)word, 0), 5);
+        check(*word > now);
+        check(*word < time_now());
+        check_eq(entries_counted(false, kind, number), 0);
+    }
+    check_eq(info_of(id).agreed, 4);
+
+    test_case("who waits for time to pass sees it pass: void");
+    sh_looks = 1000;
+    call((uint64_t)word, 0);
+    check_eq(info_of(id).agreed, 4);
+    check_eq(info_of(id).voided, 1);
+    check_eq(info_of(id).state, RADON_FAST_SHADOW);
+
+    test_case("so does who comes in between");
+    sh_mode = FAULTS;
+    call((uint64_t)word, 0);
+    check_eq(info_of(id).voided, 2);
+    entries_counted(true, RADON_SITE_EMULATION, RADON_EMUL_PRIVOP);
+    now = time_now();
+    check(time_now() > now);
+    check_eq(entries_counted(false, RADON_SITE_EMULATION, RADON_EMUL_PRIVOP), 0);
+
+    test_case("another time than that disagrees");
+    sh_mode = STAMPS;
+    sh_looks = sh_later = 1;
+    call((uint64_t)word, 0);
+    check_eq(info_of(id).reason, RADON_FAST_DISAGREED);
+    check_eq(radon_op(RADON_FAST_READ, &read), 0);
+    check_eq(e.engines, 0);
+    check_eq(e.differs, 1u << 31);
+    check_eq(e.store[0].handler + 1, e.store[0].guest);
+}
+
 static void tainted(void)
 {
     static struct radon_fast_evidence e;
     struct radon_fast_read read = { .part = RADON_FAST_EVIDENCE, .buffer = (uint64_t)&e,
                                     .bytes = sizeof(e) };
-    const uint32_t which[] = { 5 };
-    struct radon_fast_install op = { .agreements = 10, .tainted = (uint64_t)which,
-                                     .nr_tainted = 1 };
-    long id = install_op(make_program(FAST_ATTACH_SYSCALL, NR, 0, stamp, 10), &op);
+    uint32_t id = SHADOW(stamp, 10);
 
-    test_case("what rests on the time stamp is compared by place");
-    check(id > 0);
-    sh_mode = SAME;
-    sh_cell = 5;
+    test_case("what rests on the time stamp and does not say so differs between machine code and interpreter");
     call((uint64_t)word, 0);
-    check_eq(info_of((uint32_t)id).agreed, 1);
-    test_case("and without that is another value: of machine code and interpreter already");
-    id = SHADOW(stamp, 10);
-    call((uint64_t)word, 0);
-    check_eq(info_of((uint32_t)id).state, RADON_FAST_RETIRED);
-    read.id = (uint32_t)id;
+    check_eq(info_of(id).state, RADON_FAST_RETIRED);
+    read.id = id;
     check_eq(radon_op(RADON_FAST_READ, &read), 0);
     check_eq(read.bytes, sizeof(e));
     check_eq(e.engines, 1);
@@ -266,27 +342,6 @@ static void tainted(void)
     check_eq(e.nr_stores, 1);
     check_eq(e.store[0].differs, 1);
     check(e.store[0].handler < e.store[0].guest); /* the interpreter ran later */
-}
-
-static void tainted_by_way(void)
-{
-    const uint32_t which[] = { 7 | RADON_FAST_TAINT_WAY };
-    struct radon_fast_install op = { .agreements = 10, .tainted = (uint64_t)which,
-                                     .nr_tainted = 1 };
-    uint32_t id = (uint32_t)install_op(make_program(FAST_ATTACH_SYSCALL, NR, 0, swap, 10), &op);
-
-    test_case("where the time stamp chose the way, another value is void");
-    sh_mode = SWAPS;
-    *word = 1;
-    call((uint64_t)word, 2);
-    check_eq(info_of(id).agreed, 1);
-    check_eq(info_of(id).voided, 0);
-    sh_mode = SWAPS_WRONG;
-    call((uint64_t)word, 3);
-    check_eq(info_of(id).agreed, 1);
-    check_eq(info_of(id).voided, 1);
-    check_eq(info_of(id).state, RADON_FAST_SHADOW);
-    check_eq(control(id, RADON_FAST_RETIRED), 0);
 }
 
 static void oracle(void)
@@ -429,8 +484,8 @@ void shadow_tests(void)
     agreements();
     disagreements();
     voids();
+    time_stands_still();
     tainted();
-    tainted_by_way();
     oracle();
     oracle_periods();
     recorded();
