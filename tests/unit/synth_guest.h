@@ -72,6 +72,7 @@ enum guest_call {
     CALL_HYPER, /* makes a hypercall when rdi is 3 */
     CALL_FILL,  /* more stores than a path may have when rdi is 1 */
     CALL_CLAMP, /* rdx: a length, clamped twice; then words, then bytes of a set */
+    CALL_QUIET, /* as CALL_PID, and nothing is counted: no store waits for its loads */
     CALLS,
 };
 
