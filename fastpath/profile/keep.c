@@ -3,6 +3,7 @@
  * What is kept of handlers in the daemon's folder:
  *   handlers/ID.o       the handler as radon-handler loads it, with provenance and explanation
  *   evidence/ID.txt     of a handler that disagreed: what it would have done, what the guest did
+ *   evidence/ID-N.cap   the captures that it was made of: radon-synth makes it again
  *   refused/POINT.txt   how far synthesis came with an entry that it refused
  * A file that cannot be written is a message, nothing more.
  */
@@ -87,8 +88,8 @@ bool keep_is_ours(const struct prof *p, const struct radon_fast_info *info)
     return ours;
 }
 
-/* A text file in the folder; NULL: a message was printed. */
-static FILE *text_file(const struct prof *p, const char *name)
+/* A file in the folder; NULL: a message was printed. */
+static FILE *new_file(const struct prof *p, const char *name)
 {
     char path[PATH];
     FILE *f;
@@ -108,7 +109,7 @@ void keep_refusal(const struct prof *p, const struct candidate *c, const char *t
     if (!p->folder || !text)
         return;
     snprintf(name, sizeof(name), "refused/%s.txt", fast_point_text(&c->point, point));
-    f = text_file(p, name);
+    f = new_file(p, name);
     if (!f)
         return;
     fputs(text, f);
@@ -133,7 +134,23 @@ static void write_evidence(FILE *f, const struct radon_fast_evidence *e)
                 e->read[i].guest);
 }
 
-void keep_evidence(const struct prof *p, const struct radon_fast_info *info)
+static void write_captures(const struct prof *p, const struct candidate *c, uint32_t id)
+{
+    char name[64];
+    FILE *f;
+
+    for (unsigned int i = 0; i < c->rounds; i++) {
+        snprintf(name, sizeof(name), "evidence/%u-%u.cap", id, i);
+        f = new_file(p, name);
+        if (!f)
+            return;
+        if (fwrite(c->blob[i], 1, c->blob_bytes[i], f) != c->blob_bytes[i])
+            fprintf(stderr, "radon-prof: %s: %s\n", name, strerror(errno));
+        fclose(f);
+    }
+}
+
+void keep_evidence(const struct prof *p, const struct candidate *c, const struct radon_fast_info *info)
 {
     void *part = NULL;
     size_t bytes;
@@ -144,10 +161,11 @@ void keep_evidence(const struct prof *p, const struct radon_fast_info *info)
                               sizeof(struct radon_fast_evidence), &part, &bytes))
         return;
     snprintf(name, sizeof(name), "evidence/%u.txt", info->id);
-    f = bytes == sizeof(struct radon_fast_evidence) ? text_file(p, name) : NULL;
+    f = bytes == sizeof(struct radon_fast_evidence) ? new_file(p, name) : NULL;
     if (f) {
         write_evidence(f, part);
         fclose(f);
+        write_captures(p, c, info->id);
     }
     free(part);
 }

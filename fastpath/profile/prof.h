@@ -139,7 +139,7 @@ const struct radon_fast_info *watch_find(const struct prof *p, uint32_t id);
 
 /* keep.c: files about handlers in p->folder. */
 void keep_handler(const struct prof *p, const struct candidate *c, const struct synth_output *out);
-void keep_evidence(const struct prof *p, const struct radon_fast_info *info);
+void keep_evidence(const struct prof *p, const struct candidate *c, const struct radon_fast_info *info);
 void keep_refusal(const struct prof *p, const struct candidate *c, const char *text);
 /* Whether the daemon made this handler, as far as the folder says. */
 bool keep_is_ours(const struct prof *p, const struct radon_fast_info *info);

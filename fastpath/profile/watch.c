@@ -52,7 +52,7 @@ static void retired(struct prof *p, struct candidate *c, const struct radon_fast
     bool early = p->now_ns - c->since_ns < EARLY_NS;
 
     if (reason == RADON_FAST_DISAGREED) {
-        keep_evidence(p, h);
+        keep_evidence(p, c, h);
         c->disagreements++;
     }
     prof_log(p, DECIDED_retire, c, "hypervisor", fast_reason_name(reason), h->id, "%s; %llu hits",

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "fastpath/core/program.h"
@@ -16,18 +16,30 @@
 
 /* ------------------------------------------------------------------ out of the hypervisor's hands */
 
+static long size_of(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) ? -1 : (long)st.st_size;
+}
+
 static void test_disagreed(void **state)
 {
     char path[96];
+    long captured;
     uint32_t id;
 
     (void)state;
     make_active();
     id = only_handler()->id;
+    captured = (long)prof.candidate[0].blob_bytes[0];
+    assert_int_equal(prof.candidate[0].rounds, 1);
     retire(RADON_FAST_DISAGREED);
     assert_decided("retire", "hypervisor", "DISAGREED");
     snprintf(path, sizeof(path), "%s/evidence/%u.txt", folder, id);
-    assert_int_equal(access(path, R_OK), 0);
+    assert_true(size_of(path) > 0);
+    snprintf(path, sizeof(path), "%s/evidence/%u-0.cap", folder, id);
+    assert_int_equal(size_of(path), captured);
     run(200000, GETPPID, 500000);
     assert_int_equal(fake.installs, 1); /* never again */
 }
