@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When samples are taken: by NMIs of the PIT, or where there is no such thing by a timer of each CPU.
+ * When samples are taken: by NMIs of the PIT, or where there is no such thing by a timer of each CPU;
+ * or by NMIs of each CPU's performance counter, every so many events.
  *
  * The hypervisor runs with interrupts off, so a timer that falls due inside of it fires on the first
  * instruction of the guest behind it.  Where that instruction can only be reached from the hypervisor,
@@ -21,6 +22,7 @@
 #include "hv/fast.h"
 #include "hv/lib.h"
 #include "hv/pit_nmi.h"
+#include "hv/pmu.h"
 #include "hv/radon_op.h"
 #include "hv/sched.h"
 #include "hv/symbols.h"
@@ -38,7 +40,7 @@ uint32_t profile_generation;
 
 static spinlock_t control_lock;
 static struct radon_profile_control newest; /* under control_lock */
-static bool by_nmi;                         /* NMIs are ours */
+static bool by_nmi;                         /* NMIs are the PIT's */
 
 static struct profile_cpu {
     struct radon_profile_control wanted;    /* what this CPU samples by */
@@ -64,15 +66,13 @@ static const struct cpu_user_regs *guest_frame(struct vcpu *v,
 
 /* ------------------------------------------------------------------ NMIs */
 
-bool profile_nmi(struct cpu *cpu, const struct cpu_user_regs *regs)
+static void note(struct cpu *cpu, const struct cpu_user_regs *regs)
 {
     struct profile_cpu *p = &per_cpu[cpu->id];
 
-    if (!READ_ONCE(by_nmi))
-        return false;
     if (READ_ONCE(p->full)) { /* the same entry goes on */
         p->caught.missed++;
-        return true;
+        return;
     }
     p->vcpu = cpu->curr;
     p->caught = (struct caught){ .hv_rip = guest_mode(regs) ? 0 : regs->rip };
@@ -84,6 +84,25 @@ bool profile_nmi(struct cpu *cpu, const struct cpu_user_regs *regs)
     barrier();
     WRITE_ONCE(p->full, true);
     apic_send_self(VECTOR_EVENT_CHECK);
+}
+
+bool profile_nmi(struct cpu *cpu, const struct cpu_user_regs *regs)
+{
+    switch (pmu_nmi(cpu->id)) {
+    case PMU_OVERFLOW:
+        note(cpu, regs);
+        pmu_go_on(cpu->id);
+        return true;
+    case PMU_LATE:
+        return true;
+    case PMU_NOT_MINE:
+        break;
+    }
+    if (pit_nmi_trial())
+        return true;
+    if (!READ_ONCE(by_nmi))
+        return false;
+    note(cpu, regs);
     return true;
 }
 
@@ -173,11 +192,14 @@ void profile_start_cpu(struct cpu *cpu)
     struct profile_cpu *p = &per_cpu[cpu->id];
 
     timer_stop(&p->timer);
+    pmu_stop(cpu->id);
     spin_lock(&control_lock);
     cpu->profile_generation = profile_generation;
     p->wanted = newest;
     spin_unlock(&control_lock);
-    if (!p->wanted.hz || p->wanted.source != RADON_PROFILE_TIMER)
+    if (p->wanted.source == RADON_PROFILE_PMU)
+        pmu_start(cpu->id, p->wanted.event, p->wanted.period);
+    if (p->wanted.source != RADON_PROFILE_TIMER)
         return;
     p->timer.fn = tick;
     p->timer.arg = cpu;
@@ -195,10 +217,25 @@ static bool is_valid(const struct radon_profile_control *op)
     return op->hz <= HZ_MAX && op->stack_words <= STACK_WORDS_MAX &&
            op->user_frames <= USER_FRAMES_MAX && op->user_rbp <= PAGE_SIZE &&
            op->user_rbp % 8 == 0 && op->text_start <= op->text_end &&
-           op->source <= RADON_PROFILE_TIMER;
+           op->source <= RADON_PROFILE_PMU;
 }
 
-/* Under control_lock: NMIs on or off, as op says; what samples will come from. */
+/* Under control_lock: whether what samples are to come from is there; counters are looked for once. */
+static int check_source(const struct radon_profile_control *op)
+{
+    static bool looked;
+
+    if (op->source != RADON_PROFILE_PMU)
+        return op->event || op->period ? -XEN_EINVAL : 0;
+    if (op->hz)
+        return -XEN_EINVAL;
+    if (!looked)
+        pmu_find();
+    looked = true;
+    return pmu_check(op->event, op->period);
+}
+
+/* Under control_lock: the PIT's NMIs on or off, as op says; what samples will come from. */
 static void choose_source(struct radon_profile_control *op)
 {
     bool nmi = op->hz && op->source != RADON_PROFILE_TIMER;
@@ -208,20 +245,28 @@ static void choose_source(struct radon_profile_control *op)
     WRITE_ONCE(by_nmi, true); /* one may be on its way */
     nmi = nmi && pit_nmi_start(op->hz);
     WRITE_ONCE(by_nmi, nmi);
-    op->source = !op->hz ? RADON_PROFILE_ANY : nmi ? RADON_PROFILE_NMI : RADON_PROFILE_TIMER;
+    if (op->source != RADON_PROFILE_PMU)
+        op->source = !op->hz ? RADON_PROFILE_ANY : nmi ? RADON_PROFILE_NMI : RADON_PROFILE_TIMER;
 }
 
 int radon_profile_control(struct radon_profile_control *op)
 {
+    int rc;
+
     if (!is_valid(op))
         return -XEN_EINVAL;
     if (op->domain != RADON_DOMID_ANY && !domain_find(op->domain))
         return -XEN_ESRCH;
     spin_lock(&control_lock);
-    choose_source(op);
-    newest = *op;
-    WRITE_ONCE(profile_generation, profile_generation + 1);
+    rc = check_source(op);
+    if (!rc) {
+        choose_source(op);
+        newest = *op;
+        WRITE_ONCE(profile_generation, profile_generation + 1);
+    }
     spin_unlock(&control_lock);
+    if (rc)
+        return rc;
     for (unsigned int i = 0; i < nr_cpus; i++)
         smp_kick_cpu(cpus[i]);
     profile_look(this_cpu());

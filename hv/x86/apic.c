@@ -9,14 +9,16 @@
 #include "hv/x86.h"
 
 enum {
-    APIC_ID = 0x20, APIC_TPR = 0x80, APIC_EOI = 0xb0, APIC_LDR = 0xd0, APIC_SVR = 0xf0,
-    APIC_ICR = 0x300, APIC_ICR2 = 0x310, APIC_LVT_TIMER = 0x320, APIC_LVT_LINT0 = 0x350,
+    APIC_ID = 0x20, APIC_VERSION = 0x30, APIC_TPR = 0x80, APIC_EOI = 0xb0, APIC_LDR = 0xd0, APIC_SVR = 0xf0,
+    APIC_ICR = 0x300, APIC_ICR2 = 0x310, APIC_LVT_TIMER = 0x320,
+    APIC_LVT_PERF = 0x340, APIC_LVT_LINT0 = 0x350,
     APIC_LVT_LINT1 = 0x360, APIC_LVT_ERROR = 0x370, APIC_TIMER_INIT = 0x380,
     APIC_TIMER_CUR = 0x390, APIC_TIMER_DIV = 0x3e0,
 };
 
 #define LVT_MASKED       0x10000
 #define LVT_NMI          0x400
+#define LVT_PERF         4u /* number of that entry */
 #define LVT_TSC_DEADLINE 0x40000
 #define ICR_BUSY         0x1000
 #define ICR_ASSERT       0x4000
@@ -112,6 +114,21 @@ void apic_send_self(uint8_t vector)
 void apic_send_nmi(uint32_t apic_id)
 {
     send(apic_id, ICR_ASSERT | ICR_NMI);
+}
+
+bool apic_has_perf_entry(void)
+{
+    return (rd(APIC_VERSION) >> 16 & 0xff) >= LVT_PERF; /* the last entry's number */
+}
+
+void apic_perf_nmi(bool open)
+{
+    wr(APIC_LVT_PERF, open ? LVT_NMI : LVT_NMI | LVT_MASKED);
+}
+
+bool apic_perf_is_open(void)
+{
+    return !(rd(APIC_LVT_PERF) & LVT_MASKED);
 }
 
 void apic_send_init(uint32_t apic_id)

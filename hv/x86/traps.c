@@ -15,7 +15,6 @@
 #include "hv/lib.h"
 #include "hv/mm.h"
 #include "hv/percpu.h"
-#include "hv/pit_nmi.h"
 #include "hv/profile.h"
 #include "hv/sched.h"
 #include "hv/sites.h"
@@ -229,7 +228,7 @@ void do_ist_trap(struct cpu_user_regs *regs)
     if (regs->entry_vector == X86_NMI && !watchdog_accuses(cpu->id)) {
         struct vcpu *v = dom0 && dom0->nr_vcpus ? dom0->vcpu[0] : NULL;
 
-        if (pit_nmi_trial() || profile_nmi(cpu, regs))
+        if (profile_nmi(cpu, regs))
             return;
         /* It is domain 0's, on the CPU of its vCPU 0.  No lock may be taken here: an interrupt
          * follows, which may wake the vCPU. */

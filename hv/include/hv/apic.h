@@ -16,6 +16,10 @@ void apic_send_ipi(uint32_t apic_id, uint8_t vector);
 /* To this CPU; from NMI context, too, where the other forms could meet a half-written command. */
 void apic_send_self(uint8_t vector);
 void apic_send_nmi(uint32_t apic_id);
+/* The performance counters' interrupt, if the APIC has an entry for it: an NMI, or none.  Any context. */
+bool apic_has_perf_entry(void);
+void apic_perf_nmi(bool open);
+bool apic_perf_is_open(void);
 void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, uint8_t page);
 /* One-shot timer: fires VECTOR_TIMER at a TSC value, or as near after it as it can; 0 stops it. */

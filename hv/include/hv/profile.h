@@ -21,7 +21,7 @@ static inline void profile_look(struct cpu *cpu)
         profile_start_cpu(cpu);
 }
 
-/* An NMI: true if it was for a sample.  In NMI context: takes no lock, reads no guest memory. */
+/* An NMI: true if it came for samples' sake.  In NMI context: takes no lock, reads no guest memory. */
 bool profile_nmi(struct cpu *cpu, const struct cpu_user_regs *regs);
 
 /* Whether an NMI has found something on this CPU; record it, in the interrupt that it asked for. */

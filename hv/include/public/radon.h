@@ -10,6 +10,7 @@
  *   -EPERM   the caller is not domain 0 (RADON_FAST_* and RADON_CAPTURE_*: nor the domain concerned)
  *   -EFAULT  a pointer that cannot be read or written
  *   -EINVAL  a field out of range;  -ESRCH no such domain;  -ENOENT no such handler or capture
+ *   -ENODEV  the machine has no such device (RADON_PROFILE_CONTROL: no performance counter that works)
  *   -EBUSY   somebody else holds it; RADON_FAST_INSTALL: what the handler rests on is not so (any more);  -ENOMEM;  -ENOSPC a limit (RADON_FAST_*) is reached
  * Every 64-bit pointer is a guest virtual address in the caller's kernel address space or user memory
  * (as with privcmd), locked by the caller.  Structures have no padding; reserved fields are zero.
@@ -23,7 +24,7 @@
 #include <stdint.h>
 
 #define RADON_HYPERCALL 55u /* __HYPERVISOR_arch_7 */
-#define RADON_ABI_VERSION 4u
+#define RADON_ABI_VERSION 5u
 
 enum radon_cmd {
     RADON_INFO = 0,           /* struct radon_info */
@@ -239,18 +240,20 @@ struct radon_sites_read {
                           entry, and the cycles that they stand for */
 };
 
-/* ------------------------------------------------------------------ timer samples */
+/* ------------------------------------------------------------------ samples */
 /*
  * Samples of what the CPUs run, as events profile_* in the own rings (which must be on, with those
  * events).  They do not keep step with a tick of the guest: their period is a prime of the PIT's, or
- * with a timer each is up to 1/8 of the period early or late.
+ * with a timer each is up to 1/8 of the period early or late.  Or they are taken when a CPU has counted
+ * so many events in its performance counter (RADON_PROFILE_PMU); they are where the counter's NMI finds the
+ * CPU, which is some instructions behind the event.  A call that fails leaves all as it was.
  *
  * A sample is a record profile_sample and, behind it on that CPU, its records profile_word: what the
  * word is (enum radon_profile_word), and the word.  Where a field below is 0 those words are missing,
  * and so are words whose memory could not be read.
  */
 struct radon_profile_control {
-    uint32_t hz;           /* samples a second and CPU, 1..10000; 0 = off */
+    uint32_t hz;           /* samples a second and CPU, 1..10000; 0 = off, or RADON_PROFILE_PMU */
     uint16_t domain;       /* whose vCPUs; RADON_DOMID_ANY */
     uint16_t stack_words;  /* of the guest kernel's stack to search for return addresses, 0..1024 */
     uint64_t text_start, text_end; /* guest kernel text: words in between are recorded, and those that
@@ -259,10 +262,11 @@ struct radon_profile_control {
                               its GS base */
     uint32_t task_words[4];/* 64-bit words of that task to record: offsets in bytes + 1; 0 = none */
     uint32_t source;       /* enum radon_profile_source; written back: which one it is */
-    uint32_t reserved;
+    uint32_t period;       /* RADON_PROFILE_PMU: events, 10000..2^31-1; else 0 */
     uint32_t user_frames;  /* of the user's stack, followed by rbp, 0..64 */
     uint32_t user_rbp;     /* where the guest kernel keeps the user's rbp: bytes below the top of its
                               stack (stack_switch); 0 = follow it only while the user runs */
+    uint64_t event;        /* RADON_PROFILE_PMU; else 0 */
 };
 
 enum radon_profile_source {
@@ -270,6 +274,12 @@ enum radon_profile_source {
     RADON_PROFILE_NMI = 1,   /* the PIT's, on all CPUs at once: the hypervisor is seen where it is */
     RADON_PROFILE_TIMER = 2, /* the CPUs' own timers: what is due in the hypervisor is put down to the
                                 entry that ends then; iret is not seen */
+    RADON_PROFILE_PMU = 3,   /* a performance counter of each CPU, by NMI every `period` events.  `event`
+                                has the fields of the processor's event select register: event, unit
+                                mask, USR, OS, edge, invert, count mask, and on AMD bits 32-35 of the
+                                event.  USR is guests, their kernels too; OS is the hypervisor; one of
+                                them must be set.  -ENODEV without such a counter, -EINVAL for other
+                                bits, and on Intel for event 0, which is the fixed counters' */
 };
 
 enum radon_profile_mode {  /* of a sample */

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+radon_unit_test(pmu
+    SOURCES tests/unit/test_pmu.c tests/unit/pmu_model.c hv/x86/pmu.c hv/x86/pmu_detect.c)
