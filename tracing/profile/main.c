@@ -19,19 +19,22 @@ enum { EXIT_FAILED = 1, EXIT_USE = 2, EXIT_INCOMPLETE = 5 };
 #define DEFECTS_SHOWN 20u
 #define HZ_DEFAULT    997u
 #define HZ_MAX        10000u
+#define PERIOD_DEFAULT 1000003u /* a prime, as those of the other ways */
+#define PERIOD_MIN    10000u
+#define PERIOD_MAX    0x7fffffffu
 #define ROWS_DEFAULT  40u
 #define VERSION       "radon-profile 0.1 (" RADON_REVISION ")"
 
 static const char usage[] =
-    "usage: radon-profile record [-o FILE] [--hz N] [--domain D] [--seconds S] [--event NAME] [--timer]\n"
-    "                            [-- CMD...]\n"
+    "usage: radon-profile record [-o FILE] [--hz N] [--domain D] [--seconds S] [--timer]\n"
+    "                            [--event NAME[:UMASK] [--period N]] [-- CMD...]\n"
     "       radon-profile report FILE [--total] [--limit N] [--idle] [--csv|--json]\n"
     "       radon-profile fold FILE [--idle] [--json]\n"
     "       radon-profile flame FILE [-o SVG] [--title TEXT] [--idle]\n"
     "       radon-profile diff BEFORE AFTER [-o SVG]\n"
     "\n"
     "Where guest programs, guest kernels, the hypervisor and its fast handlers spend their time, by\n"
-    "samples of a timer.  Recording is for domain 0; the rest runs anywhere.\n"
+    "samples of a timer or a performance counter.  Recording is for domain 0; the rest runs anywhere.\n"
     "  record    sample while CMD runs, or until Ctrl-C; FILE: radon.profile\n"
     "  report    one row a function: samples in it, and in it or below\n"
     "  fold      folded stacks, a;b;c N; --json: for speedscope\n"
@@ -40,7 +43,9 @@ static const char usage[] =
     "FILE is a recording or folded stacks; - is standard input.\n"
     "  --hz N       samples a second and CPU, 1 to 10000 (default: 997)\n"
     "  --domain D   name or number, or all (default: all)\n"
-    "  --event NAME a hardware event in place of the timer, by its libpfm4 name\n"
+    "  --event NAME a hardware event in place of the timer, by its libpfm4 name; with :u of guests\n"
+    "               alone, their kernels too, with :k of the hypervisor\n"
+    "  --period N   events to a sample, 10000 to 2147483647 (default: 1000003)\n"
     "  --timer      sample by the CPUs' timers, not by NMIs\n"
     "  --idle       count samples of idle CPUs, too\n"
     "  --strict     status 5 if records were lost\n"
@@ -250,13 +255,24 @@ static int run_diff(struct options *o)
 
 static int run_record(struct options *o)
 {
-    char text[512];
+    static struct pmu_event event;
 
+    if (o->event && (o->record.hz || o->record.timer))
+        return wrong_use("--event is in place of --hz and --timer", NULL);
+    if (!o->event && o->record.period)
+        return wrong_use("--period is for --event", NULL);
     if (o->event) {
-        enum pmu_answer answer = pmu_ask(o->event, text, sizeof(text));
+        enum pmu_answer answer = pmu_ask(o->event, &event);
 
-        fprintf(stderr, "radon-profile: %s\n", text);
-        return answer == PMU_UNKNOWN ? EXIT_USE : EXIT_FAILED;
+        if (answer != PMU_FOUND) {
+            fprintf(stderr, "radon-profile: %s\n", event.text);
+            return answer == PMU_UNKNOWN ? EXIT_USE : EXIT_FAILED;
+        }
+        o->record.event = &event;
+        if (!o->record.period)
+            o->record.period = PERIOD_DEFAULT;
+    } else if (!o->record.hz) {
+        o->record.hz = HZ_DEFAULT;
     }
     o->record.output = o->output ? o->output : "radon.profile";
     o->record.version = VERSION;
@@ -270,7 +286,7 @@ static const struct command {
     unsigned int files;
     int (*run)(struct options *o);
 } commands[] = {
-    { "record", " -o --hz --domain --seconds --event --timer ", 0, run_record },
+    { "record", " -o --hz --domain --seconds --event --period --timer ", 0, run_record },
     { "report", " -o --total --limit --idle --csv --json --strict ", 1, run_report },
     { "fold", " -o --idle --json --strict ", 1, run_fold },
     { "flame", " -o --title --idle --strict ", 1, run_flame },
@@ -302,6 +318,9 @@ static int take_value(struct options *o, const char *name, const char *value)
         o->event = value;
     else if (!strcmp(name, "--hz") && number(value, 1, HZ_MAX, &n) && n == (unsigned int)n)
         o->record.hz = (unsigned int)n;
+    else if (!strcmp(name, "--period") && number(value, PERIOD_MIN, PERIOD_MAX, &n) &&
+             n == (unsigned int)n)
+        o->record.period = (unsigned int)n;
     else if (!strcmp(name, "--seconds") && number(value, 0.001, 1e9, &n))
         o->record.seconds = n;
     else if (!strcmp(name, "--limit") && number(value, 0, 1e9, &n))
@@ -360,7 +379,7 @@ static int parse(int argc, char **argv, const struct command *c, struct options 
 
 int main(int argc, char **argv)
 {
-    struct options o = { .limit = ROWS_DEFAULT, .record = { .domain = "all", .hz = HZ_DEFAULT } };
+    struct options o = { .limit = ROWS_DEFAULT, .record = { .domain = "all" } };
     const char *name = argc > 1 ? argv[1] : "";
 
     for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)

@@ -7,52 +7,88 @@
 
 #include <perfmon/pfmlib.h>
 
-/* The event by its full name, by its name on the PMUs that are here, or on any. */
-static int find_id(const char *event)
-{
-    int id = pfm_find_event(event);
-    pfm_pmu_t pmu;
+/* What libpfm4 sets as well, and the hypervisor by itself: interrupt, enable. */
+#define SELECT_OURS (1ull << 20 | 1ull << 22)
+#define CODES_MAX   8
 
-    for (pmu = PFM_PMU_NONE; id < 0 && pmu < PFM_PMU_MAX; pmu++) {
+struct encoding {
+    uint64_t code[CODES_MAX];
+    int nr, id;
+    char *name;                 /* free() */
+};
+
+static int encode(const char *event, struct encoding *e)
+{
+    pfm_pmu_encode_arg_t arg = { .size = sizeof(arg), .codes = e->code, .count = CODES_MAX,
+                                 .fstr = &e->name };
+    int rc;
+
+    e->name = NULL;
+    rc = pfm_get_os_event_encoding(event, PFM_PLM0 | PFM_PLM3, PFM_OS_NONE, &arg);
+    e->nr = arg.count;
+    e->id = arg.idx;
+    return rc;
+}
+
+/* The event of the PMU that it names, of one that is here, or of any: an error of libpfm4. */
+static int find(const char *event, struct encoding *e)
+{
+    int first = encode(event, e), rc = first;
+
+    for (pfm_pmu_t pmu = PFM_PMU_NONE; rc == PFM_ERR_NOTFOUND && pmu < PFM_PMU_MAX; pmu++) {
         pfm_pmu_info_t info = { .size = sizeof(info) };
         char full[256];
 
         if (pfm_get_pmu_info(pmu, &info) != PFM_SUCCESS)
             continue;
         snprintf(full, sizeof(full), "%s::%s", info.name, event);
-        id = pfm_find_event(full);
+        rc = encode(full, e);
     }
-    return id;
+    return rc;
 }
 
-static int find(const char *event, pfm_event_info_t *info, pfm_pmu_info_t *pmu)
+static enum pmu_answer judge(const char *event, const struct encoding *e, struct pmu_event *answer)
 {
-    int id = find_id(event);
+    pfm_event_info_t info = { .size = sizeof(info) };
+    pfm_pmu_info_t pmu = { .size = sizeof(pmu) };
+    enum pmu_answer result = PMU_FOUND;
+    const char *why = "";
 
-    memset(info, 0, sizeof(*info));
-    memset(pmu, 0, sizeof(*pmu));
-    info->size = sizeof(*info);
-    pmu->size = sizeof(*pmu);
-    if (id < 0 || pfm_get_event_info(id, PFM_OS_NONE, info) != PFM_SUCCESS)
-        return -1;
-    return pfm_get_pmu_info(info->pmu, pmu) == PFM_SUCCESS ? 0 : -1;
-}
-
-enum pmu_answer pmu_ask(const char *event, char *text, size_t bytes)
-{
-    pfm_event_info_t info;
-    pfm_pmu_info_t pmu;
-
-    setenv("LIBPFM_ENCODE_INACTIVE", "1", 1); /* events of other processors have names, too */
-    if (pfm_initialize() != PFM_SUCCESS || find(event, &info, &pmu)) {
-        snprintf(text, bytes, "libpfm4 knows no event %s", event);
+    if (pfm_get_event_info(e->id, PFM_OS_NONE, &info) != PFM_SUCCESS ||
+        pfm_get_pmu_info(info.pmu, &pmu) != PFM_SUCCESS) {
+        snprintf(answer->text, sizeof(answer->text), "%s: libpfm4 does not say what it is", event);
         return PMU_UNKNOWN;
     }
-    if (pmu.is_present && pmu.type == PFM_PMU_TYPE_CORE) {
-        snprintf(text, bytes, "%s (%s: %s): the hypervisor samples by timer alone", event, pmu.desc,
-                 info.desc);
-        return PMU_NOT_SERVED;
+    if (!pmu.is_present || pmu.type != PFM_PMU_TYPE_CORE) {
+        result = PMU_NOT_HERE;
+        why = ": not supported on this machine";
+    } else if (e->nr != 1) {
+        result = PMU_NOT_ONE;
+        why = ": needs a second register, which the hypervisor does not set";
     }
-    snprintf(text, bytes, "%s (%s: %s): not supported on this machine", event, pmu.desc, info.desc);
-    return PMU_NOT_HERE;
+    answer->select = e->code[0] & ~SELECT_OURS;
+    snprintf(answer->name, sizeof(answer->name), "%s", e->name ? e->name : event);
+    snprintf(answer->text, sizeof(answer->text), "%s (%s: %s)%s", event, pmu.desc, info.desc, why);
+    return result;
+}
+
+enum pmu_answer pmu_ask(const char *event, struct pmu_event *answer)
+{
+    enum pmu_answer result;
+    struct encoding e;
+    int rc;
+
+    memset(answer, 0, sizeof(*answer));
+    setenv("LIBPFM_ENCODE_INACTIVE", "1", 1); /* events of other processors have names, too */
+    rc = pfm_initialize();
+    if (rc == PFM_SUCCESS)
+        rc = find(event, &e);
+    if (rc != PFM_SUCCESS) {
+        snprintf(answer->text, sizeof(answer->text), rc == PFM_ERR_NOTFOUND
+                 ? "libpfm4 knows no event %s" : "event %s: %s", event, pfm_strerror(rc));
+        return PMU_UNKNOWN;
+    }
+    result = judge(event, &e, answer);
+    free(e.name);
+    return result;
 }

@@ -21,6 +21,7 @@
 #include "../symbols/hvsyms.h"
 #include "../xen/rings.h"
 #include "collect.h"
+#include "pmu.h"
 
 #define RING_PAGES  256u
 #define DRAIN_MS    20
@@ -137,19 +138,47 @@ static void stop_rings(struct recorder *r)
         say(r->xen.error, NULL);
 }
 
-static bool set_sampling(struct recorder *r, unsigned int hz)
+/* What samples come from. */
+static void set_source(const struct record_options *o, struct radon_profile_control *control)
+{
+    if (!o->event) {
+        control->hz = o->hz;
+        control->source = o->timer ? RADON_PROFILE_TIMER : RADON_PROFILE_ANY;
+        return;
+    }
+    control->source = RADON_PROFILE_PMU;
+    control->event = o->event->select;
+    control->period = o->period;
+}
+
+/* Why the hypervisor does not sample. */
+static bool say_refused(const struct recorder *r, int error)
+{
+    if (r->o->event && error == ENODEV)
+        return say(r->o->event->text, "not supported on this machine: the hypervisor finds no "
+                   "performance counter");
+    if (r->o->event && error == EINVAL)
+        return say(r->o->event->text, "the hypervisor does not count by these modifiers");
+    return say("sampling", strerror(error));
+}
+
+static bool set_sampling(struct recorder *r, bool on)
 {
     struct radon_profile_control control = {
-        .hz = hz, .domain = r->domain, .stack_words = STACK_WORDS,
+        .domain = r->domain, .stack_words = STACK_WORDS,
         .text_start = r->kernel.text_start, .text_end = r->kernel.text_end,
         .task = r->kernel.current_task, .user_frames = USER_FRAMES, .user_rbp = USER_RBP,
     };
 
-    control.source = r->o->timer ? RADON_PROFILE_TIMER : RADON_PROFILE_ANY;
+    int rc;
+
+    if (on)
+        set_source(r->o, &control);
     collect_task_words(&r->kernel, control.task_words);
-    if (!radon_call(&r->xen, RADON_PROFILE_CONTROL, &control, sizeof(control), "sampling"))
-        return say(r->xen.error, NULL);
-    if (hz)
+    rc = radon_op(&r->xen, RADON_PROFILE_CONTROL, &control, sizeof(control));
+    if (rc < 0)
+        return say_refused(r, -rc);
+    if (on)
         r->source = control.source;
     return true;
 }
@@ -291,6 +320,17 @@ static void say_how(struct recorder *r)
                     r->kernel.orc.nr - 1, r->kernel.modules_without_orc);
 }
 
+static void say_source(struct recorder *r)
+{
+    if (r->o->event)
+        profile_say(&r->profile, "sampled by", "%s, every %u on each CPU", r->o->event->name,
+                    r->o->period);
+    else
+        profile_say(&r->profile, "sampled by", "%s, %u a second and CPU",
+                    r->source == RADON_PROFILE_NMI
+                    ? "NMIs" : "timer (what is due in the hypervisor is seen at its end)", r->o->hz);
+}
+
 static void say_all(struct recorder *r, double seconds)
 {
     struct profile *p = &r->profile;
@@ -306,8 +346,7 @@ static void say_all(struct recorder *r, double seconds)
     profile_say(p, "recorder", "%s", r->o->version);
     profile_say(p, "hypervisor", "radon %.64s", r->info.revision);
     profile_say(p, "kernel", "%s %s", name.release, name.version);
-    profile_say(p, "sampled by", "%s, %u a second and CPU", r->source == RADON_PROFILE_NMI
-                ? "NMIs" : "timer (what is due in the hypervisor is seen at its end)", r->o->hz);
+    say_source(r);
     profile_say(p, "cpus", "%u", r->info.nr_cpus);
     profile_say(p, "domain", "%s", r->o->domain);
     profile_say(p, "tsc_hz", "%" PRIu64, r->info.tsc_hz);
@@ -367,7 +406,7 @@ static int sample_command(struct recorder *r, double *seconds)
             return -1;
         }
     }
-    if (!set_sampling(r, r->o->hz))
+    if (!set_sampling(r, true))
         status = -1;
     if (go >= 0) { /* let it go, or end it */
         if (status || write(go, "g", 1) != 1)
@@ -381,7 +420,7 @@ static int sample_command(struct recorder *r, double *seconds)
     }
     status = follow(r, child);
     *seconds = now_s() - start;
-    set_sampling(r, 0);
+    set_sampling(r, false);
     drain(r);
     collect_end(&r->collector);
     return status;

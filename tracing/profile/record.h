@@ -6,10 +6,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct pmu_event;
+
 struct record_options {
     const char *output;
     const char *domain;         /* name, number or "all" */
     unsigned int hz;
+    const struct pmu_event *event; /* in place of hz; NULL: none */
+    unsigned int period;        /* events to a sample */
     double seconds;             /* 0: until the command ends, or an interrupt */
     bool timer;                 /* the CPUs' timers, not NMIs */
     char **command;             /* NULL: none */

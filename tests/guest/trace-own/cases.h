@@ -13,6 +13,8 @@ void filters(void);
 void beside_xens(void);
 void flight(void);
 void resizing(void);
+/* profile.c */
+void profile_sources(void);
 /* reader.c */
 void slow_reader(void);
 

@@ -5,8 +5,8 @@
  * Promised (hv/include/public/radon.h): an event that is asked for is in the rings as often as it
  * happened, whoever records in Xen's rings beside; vCPUs that are not asked for leave nothing; what
  * finds no room is counted exactly; VIRQ_ARCH_7 at one half; a reader that dies, or writes
- * nonsense, does no harm to the next one; a flight recorder keeps the newest, page by page. Varied:
- * events, mode, size, filter, reader. Checked: records against what was done here.
+ * nonsense, does no harm to the next one; a flight recorder keeps the newest, page by page; samples come
+ * from what was asked for, or there are none. Varied: events, mode, size, filter, reader, source. Checked: records against what was done here.
  *
  * Radon's own call: the peer has none, and the test is skipped there.
  */
@@ -53,6 +53,7 @@ void test_main(void)
     filters();
     beside_xens();
     slow_reader();
+    profile_sources();
     unmap_ring(PAGES);
     flight();
     map_ring(PAGES);
