@@ -18,6 +18,7 @@
 #include "hv/lib.h"
 #include "hv/mm.h"
 #include "hv/paging.h"
+#include "hv/pmu.h"
 #include "hv/sched.h"
 #include "hv/serial.h"
 #include "hv/smp.h"
@@ -80,6 +81,8 @@ static void __init read_options(void)
     no_reboot = options.noreboot;
     if (options.watchdog)
         watchdog_enable();
+    if (options.pmu_trust)
+        pmu_trust();
     debug_exit_port = options.debug_exit;
     if (boot.modules_dropped)
         hv_log(LOG_WARNING, "warning: only the first %u boot modules are kept\n", BOOT_MODULES_MAX);

@@ -31,6 +31,8 @@ from guest.machine.slots import machine_slot  # noqa: E402
 HERE = os.path.join(ROOT, "tests", "guest")
 VERDICT = re.compile(r"ktest: verdict (SUCCESS|SKIP|ERROR|FAILURE) (\S+): (.*)")
 ENDING = re.compile(r"machine halts|halting machine|rebooting machine|resets the machine")
+NMI_WANTED = "ktest: wants an NMI\n"
+NMI = b"\x01cnmi\n\x01c"  # to the monitor, a command, and back to the serial line
 CRASH_GRACE_S = 15.0  # how long it may take to end after domain 0 died
 GRACE_S = 1.0  # how long a machine may take to end once its verdict is out
 
@@ -48,6 +50,7 @@ class Settings:
     hv_options: str = ""
     cpu: str = ""
     clock: str = "tcg"  # as guest/machine/qemu.py has it
+    nmi: int = 0  # 1: the machine gets an NMI whenever the test prints that it wants one
     module: int = 0  # bytes of a module to load beside the kernel
     crash: list = dataclasses.field(default_factory=list)  # texts a dying domain must leave
     known: dict = dataclasses.field(default_factory=dict)  # hypervisor -> reason for SKIP
@@ -66,7 +69,7 @@ def read_settings(name):
     with open(os.path.join(HERE, name, "main.c"), encoding="utf-8") as source:
         for key, value in re.findall(r"ktest-run: (\w+) (.*)", source.read()):
             value = value.strip()
-            if key in ("smp", "memory", "module"):
+            if key in ("smp", "memory", "module", "nmi"):
                 setattr(found, key, int(value))
             elif key == "timeout":
                 found.timeout = float(value)
@@ -119,7 +122,7 @@ def command_line(image, kernel, on, settings):
         hv_options += f" dom0_max_vcpus={settings.smp}"
     command = ["qemu-system-x86_64", *CLOCKS[settings.clock], "-m", str(settings.memory),
                "-smp", str(settings.smp), "-nographic", "-no-reboot", "-nodefaults",
-               "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+               "-serial", "mon:stdio" if settings.nmi else "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
                "-kernel", image, "-append", f"{hv_options} {settings.hv_options}".strip(),
                "-initrd", f"{kernel} word={os.path.basename(kernel)}"]
     if settings.module:
@@ -138,7 +141,7 @@ def finished(text, settings):
 
 def watch(process, settings):
     """Console text until the machine ends, the verdict is out, or time is over."""
-    text, deadline, grace = "", time.monotonic() + settings.timeout, None
+    text, deadline, grace, nmis = "", time.monotonic() + settings.timeout, None, 0
     selector = selectors.DefaultSelector()
     selector.register(process.stdout, selectors.EVENT_READ)
     while True:
@@ -151,6 +154,9 @@ def watch(process, settings):
         if not piece:
             return text, False
         text += piece.decode("utf-8", "replace").replace("\r", "")
+        while settings.nmi and nmis < text.count(NMI_WANTED):
+            os.write(process.stdin.fileno(), NMI)
+            nmis += 1
         if grace is None and finished(text, settings):
             grace = time.monotonic() + (CRASH_GRACE_S if settings.crash else GRACE_S)
         if grace and ENDING.search(text):

@@ -178,6 +178,21 @@ class Profile(ToolCase):
                          clock="tcg")
         self.assertEqual(re.findall(r"status (\d+)", text), ["0", "7", "127"])
 
+    def test_an_event(self):
+        """Counters that are believed in and never overflow: what is asked for, said, and ended again."""
+        text = self.tool(["profile"],
+                         "radon-profile record --event RETIRED_INSTRUCTIONS:u -o /p1 & sleep 1; "
+                         "kill -9 $!; wait $! 2>/dev/null; "
+                         "radon-profile record --event RETIRED_INSTRUCTIONS:u --period 20011 -o /p2 "
+                         "-- sh -c 'exit 7' 2>&1; echo status $?; radon-profile report /p2; "
+                         "radon-profile record -o /p3 --seconds 0.2 2>&1", clock="tcg", cpus=2,
+                         hv_cmdline="pmu_trust")
+        self.assertIn("status 7", text)
+        self.assertRegex(text, r"# sampled by: amd64_k8\w*::RETIRED_INSTRUCTIONS:k=0:u=1\S*, "
+                               "every 20011 on each CPU\n")
+        self.assertRegex(text, r"\n# 0 samples")
+        self.assertRegex(text, r"[1-9]\d* samples, 0 records lost, in /p3")
+
     def test_events_that_cannot_be_had(self):
         """Of another processor; of this one, which has no counter; of no processor; used wrongly."""
         events = ("INST_RETIRED", "RETIRED_INSTRUCTIONS", "RETIRED_INSTRUCTIONS:k",

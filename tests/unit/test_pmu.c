@@ -364,6 +364,26 @@ static void test_two_cpus(void **state)
     }
 }
 
+/* The last one: that word cannot be taken back. */
+static void test_trusted(void **state)
+{
+    struct pmu_model kind = kinds[3];
+
+    (void)state;
+    pmu_trust();
+    kind.forgetful = true;
+    begin(&kind);
+    assert_int_equal(pmu_check(EVENT, PERIOD), 0);
+    pmu_start(0, EVENT, PERIOD);
+    assert_int_equal(pmu_nmi(0), PMU_OVERFLOW); /* the counter reads 0 */
+    pmu_go_on(0);
+    pmu_stop(0);
+    assert_int_equal(pmu_nmi(0), PMU_LATE);
+    kind = kinds[3];
+    kind.absent = true;
+    check_none(kind);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -378,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_stopped_with_an_nmi_on_its_way),
         cmocka_unit_test(test_stopped_twice_and_begun_anew),
         cmocka_unit_test(test_two_cpus),
+        cmocka_unit_test(test_trusted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,8 @@
 #define PMU_PERIOD_MIN 10000u
 #define PMU_PERIOD_MAX 0x7fffffffu /* a write reaches 31 bits and the sign, not more, on Intel's */
 
+/* Take CPUID's word for counters, before pmu_find(): for emulators whose registers hold nothing. */
+void pmu_trust(void);
 /* Look for counters, while none is in use here. */
 void pmu_find(void);
 /*
