@@ -10,7 +10,7 @@
 
 bool pmu_hw_read(uint32_t msr, uint64_t *value)
 {
-    uint32_t low, high;
+    uint32_t low = 0, high = 0;
 
     __asm__ goto("1: rdmsr\n" EXTABLE("1b", "%l[fault]") : "=a"(low), "=d"(high) : "c"(msr) :: fault);
     *value = low | (uint64_t)high << 32;

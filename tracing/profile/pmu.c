@@ -75,7 +75,7 @@ static enum pmu_answer judge(const char *event, const struct encoding *e, struct
 enum pmu_answer pmu_ask(const char *event, struct pmu_event *answer)
 {
     enum pmu_answer result;
-    struct encoding e;
+    struct encoding e = { .nr = 0 };
     int rc;
 
     memset(answer, 0, sizeof(*answer));
