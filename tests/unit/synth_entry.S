@@ -79,6 +79,18 @@ guest_thunk_rax:
 1:  movq %rax, (%rsp)
     ret
 
+    /* A jump that begins on one page of text and ends on the next, and is all that is run of both. */
+    .globl guest_cross
+guest_crossed:
+    movl $77, %eax
+    ret
+    .balign 4096
+    .skip 4096 - 3
+guest_cross:
+    .byte 0xe9
+    .long guest_crossed - . - 4
+    .balign 4096
+
     /* ---- single instructions: registers as user mode has them, then the instruction ---- */
     .macro all_flags
     setc %r12b

@@ -345,7 +345,7 @@ NOINLINE static long call_clamp(const struct guest_regs *r)
 static long (*const table[CALLS])(const struct guest_regs *) = {
     call_pid,  call_read, call_write, call_action, call_mask, call_list, call_switch,
     call_bits, call_time, call_seek,  call_stat,   call_math, call_hyper,
-    call_fill, call_clamp, call_pid,
+    call_fill, call_clamp, call_pid,   guest_case,
 };
 
 /* Where the stack is for one call: lower by an amount that changes from call to call. */
@@ -378,7 +378,7 @@ void guest_dispatch(struct guest_regs *r, long number)
 
     /* Per-CPU data by way of the base that per-CPU data holds. */
     counter = (uint64_t *)(PERCPU_READ(PERCPU_OFFSET) + PERCPU_COUNTER);
-    if (number != CALL_QUIET)
+    if (number < CALL_QUIET)
         *counter += 1;
     serve(r, number);
 }

@@ -44,6 +44,7 @@ struct guest_task {
     uint64_t seq, seconds, mult, shift;
     uint64_t clock;          /* as it was last */
     struct guest_task *self; /* leads back */
+    struct guest_regs *frame; /* of the entry that runs */
 };
 
 /* Per-CPU data: offsets from the GS base. */
@@ -73,8 +74,41 @@ enum guest_call {
     CALL_FILL,  /* more stores than a path may have when rdi is 1 */
     CALL_CLAMP, /* rdx: a length, clamped twice; then words, then bytes of a set */
     CALL_QUIET, /* as CALL_PID, and nothing is counted: no store waits for its loads */
+    CALL_CASE,  /* one thing of enum guest_case; rdi says which */
     CALLS,
 };
+
+/* synth_guest_cases.c */
+enum guest_case {
+    CASE_OVERWRITTEN, /* stores that a later one overwrites, and what may see them */
+    CASE_OVERWRITTEN_READ,
+    CASE_OVERWRITTEN_HALF,
+    CASE_OVERWRITTEN_TWICE,
+    CASE_BACK_OVER, /* stores that are taken back */
+    CASE_BACK_SIDES,
+    CASE_BACK_HALF,
+    CASE_BACK_OF_ANOTHER,
+    CASE_USER_STORE, /* where addresses lead */
+    CASE_BY_FRAME,
+    CASE_COUNT,
+    CASE_TIMED_SIDES,
+    CASE_VCPU_FIRST, /* what is refused, and what is just not */
+    CASE_VCPU_LAST,
+    CASE_VCPU_AROUND,
+    CASE_MASK_TWO,
+    CASE_KEEPS_STACK,
+    CASE_RETURNS_STACK,
+    CASE_STACK_BEFORE,
+    CASE_MOVES_RETURN,
+    CASE_MOVES_STACK,
+    CASE_SELECTS,
+    CASE_VECTORS,
+    CASE_FENCES,
+    CASE_FENCES_BY_LOCK,
+    CASE_CROSSES_PAGES,
+    CASES,
+};
+long guest_case(const struct guest_regs *r);
 
 #define GUEST_EINVAL 22
 #define GUEST_EBADF 9

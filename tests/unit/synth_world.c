@@ -17,8 +17,6 @@
 #include "interp.h"
 #include "jit_x86.h"
 
-#define KERNEL_SP (STACK_BASE + STACK_BYTES_ - 64)
-
 static const struct {
     uint64_t base, bytes;
 } area[AREAS] = { { KERNEL_BASE, KERNEL_BYTES },
