@@ -9,10 +9,13 @@ foreach(name insns paths strange)
         INCLUDES . fastpath/core fastpath/synth
         LIBS Zydis)
 endforeach()
-radon_unit_test(synth_witness
-    SOURCES tests/unit/test_synth_witness.c ${fast_core} ${synth_files}
-    INCLUDES . fastpath/core fastpath/synth
-    LIBS Zydis)
+foreach(name imply witness)
+    radon_unit_test(synth_${name}
+        SOURCES tests/unit/test_synth_${name}.c ${fast_core} ${synth_files}
+        INCLUDES . fastpath/core fastpath/synth
+        LIBS Zydis
+        DEFINES GRAPH_MAX_NODES=2048)
+endforeach()
 # What the child runs is what a kernel is: no sanitizer, no vector register.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/unit/synth_guest.c
     ${CMAKE_SOURCE_DIR}/tests/unit/synth_guest_cases.c PROPERTIES COMPILE_OPTIONS

@@ -88,6 +88,20 @@ enum guest_case {
     CASE_BACK_SIDES,
     CASE_BACK_HALF,
     CASE_BACK_OF_ANOTHER,
+    CASE_CLEARED,
+    CASE_BACK_LATE,
+    CASE_OLD_AGAIN,
+    CASE_OLD_AGAIN_PART,
+    CASE_READ_AGAIN, /* values that are used again */
+    CASE_STORED_AGAIN,
+    CASE_MENDED,
+    CASE_HALF_STORED,
+    CASE_CLEARS,
+    CASE_SETS,
+    CASE_BACK_ODD, /* only on one side of a branch */
+    CASE_BACK_EVEN,
+    CASE_NOT_FIVE, /* numbers that guards speak of */
+    CASE_BELOW_EIGHT,
     CASE_USER_STORE, /* where addresses lead */
     CASE_BY_FRAME,
     CASE_COUNT,

@@ -92,13 +92,44 @@ static long back_sides(const struct guest_regs *r)
 
     t->blocked = r->dx;
     if (r->si & 1) {
+        __asm__ volatile("nop"); /* no instruction is both sides' */
         seen = parent->blocked;
         t->blocked = old;
+        __asm__ volatile("nop");
         return (long)seen;
     }
     seen = parent->blocked;
     t->blocked = old;
     return (long)(seen * 3);
+}
+
+/* The word is 0 again on one side only. */
+static inline long back_one_side(int side)
+{
+    volatile struct guest_task *t = current();
+    volatile uint8_t *byte = (volatile uint8_t *)&t->lock;
+
+    if (t->lock)
+        return 1;
+    t->lock = 0x101;
+    if (side) {
+        __asm__ volatile("nop");
+        byte[0] = 0;
+        return 0;
+    }
+    byte[0] = 0;
+    byte[1] = 0;
+    return 0;
+}
+
+static long back_odd(const struct guest_regs *r)
+{
+    return back_one_side(r->si & 1);
+}
+
+static long back_even(const struct guest_regs *r)
+{
+    return back_one_side(!(r->si & 1));
 }
 
 /* Half of the word that was 0 is 0 again, and the other is not. */
@@ -125,6 +156,140 @@ static long back_of_another(const struct guest_regs *r)
     t->lock = 0x202;
     *(volatile uint8_t *)&t->lock = 0;
     return 0;
+}
+
+/* The word is 0 at last, and was something else. */
+static long cleared(const struct guest_regs *r)
+{
+    volatile struct guest_task *t = current();
+    volatile uint8_t *byte = (volatile uint8_t *)&t->umask;
+    uint32_t old = t->umask;
+
+    (void)r;
+    t->umask = 0x01010101;
+    for (unsigned int i = 0; i < 4; i++)
+        byte[i] = 0;
+    return old;
+}
+
+/* What was there is stored once more, over what only a load of more has seen. */
+static long back_late(const struct guest_regs *r)
+{
+    volatile struct guest_task *t = current();
+    volatile uint32_t *low = (volatile uint32_t *)&t->seconds;
+    uint32_t old = *low;
+    uint64_t seen;
+
+    *low = (uint32_t)r->si;
+    seen = t->seconds;
+    *low = (uint32_t)r->dx;
+    *low = old;
+    return (long)seen;
+}
+
+/* ... and over what was stored by way of the parent. */
+static long old_again(const struct guest_regs *r)
+{
+    volatile struct guest_task *t = current(), *parent = t->parent;
+    uint64_t old = t->blocked;
+
+    parent->blocked = r->dx;
+    t->blocked = old;
+    return 0;
+}
+
+static long old_again_part(const struct guest_regs *r)
+{
+    volatile struct guest_task *t = current();
+    uint64_t old = t->blocked;
+
+    *(volatile uint32_t *)&t->blocked = (uint32_t)r->dx;
+    t->blocked = old;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ values that are used again */
+
+static long read_again(const struct guest_regs *r)
+{
+    volatile struct guest_task *t = current(), *parent = t->parent;
+    uint64_t first = t->blocked;
+
+    parent->blocked = r->dx;
+    return (long)(first + t->blocked * 3);
+}
+
+static long stored_again(const struct guest_regs *r)
+{
+    volatile struct guest_task *t = current(), *parent = t->parent;
+
+    t->blocked = r->si;
+    parent->blocked = r->dx;
+    return (long)t->blocked;
+}
+
+/* Some bytes were stored since, and are read with the others, in part and beyond. */
+static long mended(const struct guest_regs *r)
+{
+    volatile struct guest_task *t = current();
+    volatile uint8_t *byte = (volatile uint8_t *)&t->blocked;
+    uint64_t first = t->blocked;
+
+    byte[2] = (uint8_t)r->dx;
+    *(volatile uint16_t *)&byte[3] = (uint16_t)r->si;
+    return (long)(first + t->blocked * 3);
+}
+
+static long half_stored(const struct guest_regs *r)
+{
+    volatile struct guest_task *t = current();
+    uint64_t first = t->blocked;
+
+    *(volatile uint64_t *)((volatile uint8_t *)&t->blocked + 4) = r->dx;
+    return (long)(first + t->blocked * 3);
+}
+
+/* A bit that is clear, as far as captures know. */
+static long clears(const struct guest_regs *r)
+{
+    volatile struct guest_task *t = current();
+
+    (void)r;
+    t->seq &= ~1ull;
+    return 0;
+}
+
+static long sets(const struct guest_regs *r)
+{
+    volatile struct guest_task *t = current();
+
+    (void)r;
+    t->shift |= 1;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ numbers that guards speak of */
+
+static long not_five(const struct guest_regs *r)
+{
+    uint64_t n = r->dx;
+    uint8_t seven;
+
+    if (n == 5)
+        return -1;
+    __asm__("cmpq $7, %1; sete %0" : "=r"(seven) : "r"(n) : "cc");
+    return seven;
+}
+
+static long below_eight(const struct guest_regs *r)
+{
+    uint64_t n = r->dx;
+    uint8_t three;
+
+    if (n >= 8)
+        return -1;
+    __asm__("cmpq $3, %1; sete %0" : "=r"(three) : "r"(n) : "cc");
+    return three;
 }
 
 /* ------------------------------------------------------------------ where addresses lead */
@@ -273,6 +438,20 @@ static long (*const cases[CASES])(const struct guest_regs *) = {
     [CASE_BACK_SIDES] = back_sides,
     [CASE_BACK_HALF] = back_half,
     [CASE_BACK_OF_ANOTHER] = back_of_another,
+    [CASE_BACK_ODD] = back_odd,
+    [CASE_BACK_EVEN] = back_even,
+    [CASE_CLEARED] = cleared,
+    [CASE_BACK_LATE] = back_late,
+    [CASE_OLD_AGAIN] = old_again,
+    [CASE_OLD_AGAIN_PART] = old_again_part,
+    [CASE_READ_AGAIN] = read_again,
+    [CASE_STORED_AGAIN] = stored_again,
+    [CASE_MENDED] = mended,
+    [CASE_HALF_STORED] = half_stored,
+    [CASE_CLEARS] = clears,
+    [CASE_SETS] = sets,
+    [CASE_NOT_FIVE] = not_five,
+    [CASE_BELOW_EIGHT] = below_eight,
     [CASE_USER_STORE] = user_store,
     [CASE_BY_FRAME] = by_frame,
     [CASE_COUNT] = count_bytes,

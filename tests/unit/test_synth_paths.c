@@ -267,6 +267,68 @@ static void test_bad_captures(void **unused)
     drop(&other);
 }
 
+/* Flags and the GS base are compared at each step; both captures saw the same code. */
+static void test_changed_captures(void **unused)
+{
+    static const unsigned int flags[] = { 0, 2, 6, 7, 11 };
+    struct radon_capture_step *step, *other;
+    struct job job;
+
+    (void)unused;
+    record(&job, &scenarios[0]);
+    job.in.nr_captures = 2;
+    step = (void *)(uintptr_t)job.capture[0].step;
+    other = (void *)(uintptr_t)job.capture[1].step;
+    for (unsigned int i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        unsigned int noticed = 0;
+
+        for (uint32_t k = 1; noticed < 2 && k < job.capture[0].head->steps; k++) {
+            step[k].regs.rflags ^= 1u << flags[i];
+            noticed += remade(&job) == SYNTH_DISAGREES;
+            step[k].regs.rflags ^= 1u << flags[i];
+        }
+        assert_int_equal(noticed, 2);
+    }
+    step[20].regs.gs_base += 8;
+    assert_int_equal(remade(&job), SYNTH_PRIVILEGED);
+    step[20].regs.gs_base -= 8;
+    other[20].bytes[0] ^= 1;
+    assert_int_equal(remade(&job), SYNTH_CODE_CHANGED);
+    other[20].bytes[0] ^= 1;
+    assert_int_equal(remade(&job), SYNTH_OK);
+    drop(&job);
+}
+
+/* One step is missing, whichever: what it did is not known. */
+static void test_missing_steps(void **unused)
+{
+    const struct radon_capture_head *whole;
+    struct job job;
+
+    (void)unused;
+    record(&job, &scenarios[0]);
+    whole = job.capture[0].head;
+    job.in.nr_captures = 1;
+    for (uint32_t k = 0; k < whole->steps; k++) {
+        struct radon_capture_head *rest = malloc(sizeof(*whole) +
+                                                  (whole->steps - 1) * sizeof(struct radon_capture_step));
+        struct radon_capture_step *step = (void *)(rest + 1);
+        const struct radon_capture_step *from = (const void *)(whole + 1);
+
+        memcpy(rest, whole, sizeof(*whole));
+        rest->steps--;
+        memcpy(step, from, k * sizeof(*step));
+        memcpy(step + k, from + k + 1, (rest->steps - k) * sizeof(*step));
+        job.capture[0] = (struct synth_capture){ rest, step };
+        if (remade(&job) == SYNTH_OK)
+            fail_msg("without step %u, at %#lx", k, from[k].regs.rip);
+        free(rest);
+    }
+    job.capture[0] = (struct synth_capture){ whole, (const void *)(whole + 1) };
+    assert_int_equal(remade(&job), SYNTH_OK);
+    drop(&job);
+}
+
 /* Cut behind any step, with nothing behind it: what is missing is not read (sanitizers watch). */
 static void test_cut_captures(void **unused)
 {
@@ -333,6 +395,8 @@ int main(void)
         cmocka_unit_test(test_taken_back),
         cmocka_unit_test(test_passes),
         cmocka_unit_test(test_bad_captures),
+        cmocka_unit_test(test_changed_captures),
+        cmocka_unit_test(test_missing_steps),
         cmocka_unit_test(test_cut_captures),
         cmocka_unit_test(test_damaged_captures),
     };

@@ -62,7 +62,7 @@ static void record_case(struct job *job, enum guest_case which)
 static void test_stores(void **unused)
 {
     (void)unused;
-    for (enum guest_case which = CASE_OVERWRITTEN; which <= CASE_BACK_OF_ANOTHER; which++) {
+    for (enum guest_case which = CASE_OVERWRITTEN; which <= CASE_SETS; which++) {
         struct job job;
 
         parents = PARENT_ANOTHER;
@@ -83,24 +83,72 @@ static void odd_and_even(struct radon_regs *r)
     r->rsi = world_random();
 }
 
-/* On both sides of a branch a guard of its own. */
+/* On both sides of a branch a guard of its own, and its own count of what is back. */
 static void test_sides(void **unused)
 {
     static const struct scenario sides = { "sides", CALL_CASE, odd_and_even, 12, 2, 0, SYNTH_OK };
-    struct job job;
+    static const enum guest_case row[] = { CASE_BACK_SIDES, CASE_BACK_ODD, CASE_BACK_EVEN };
 
     (void)unused;
-    the_case = CASE_BACK_SIDES;
-    parents = PARENT_ANOTHER;
-    record(&job, &sides);
-    make(&job);
-    assert_int_equal(job.out.paths, 2);
-    assert_non_null(strstr(job.out.explanation, "is taken back: not done"));
-    assert_int_equal(handled(&job, NULL), RUNS / 4);
-    parents = PARENT_ANY;
-    assert_true(handled(&job, NULL) > RUNS / 8);
-    parents = PARENT_ANY;
-    drop(&job);
+    for (unsigned int i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        struct job job;
+
+        the_case = row[i];
+        parents = PARENT_ANOTHER;
+        record(&job, &sides);
+        make(&job);
+        assert_int_equal(job.out.paths, 2);
+        if (row[i] == CASE_BACK_SIDES)
+            assert_non_null(strstr(job.out.explanation, "is taken back: not done"));
+        assert_int_equal(handled(&job, NULL), RUNS / 4);
+        parents = PARENT_ANY;
+        assert_true(handled(&job, NULL) > RUNS / 8);
+        drop(&job);
+    }
+}
+
+static void other_bits(struct call *call)
+{
+    (void)call;
+    for (unsigned int i = 0; i < 4; i++) {
+        task_at(i)->seq = world_random();
+        task_at(i)->shift = world_random();
+    }
+}
+
+/* What is cleared was clear, or is not. */
+static void test_no_change(void **unused)
+{
+    (void)unused;
+    for (enum guest_case which = CASE_CLEARS; which <= CASE_SETS; which++) {
+        struct job job;
+
+        record_case(&job, which);
+        assert_int_equal(job.out.stores, 1); /* the stack's offset */
+        assert_int_equal(handled(&job, NULL), RUNS / 4);
+        assert_in_range(handled(&job, other_bits), RUNS / 20, RUNS / 5);
+        drop(&job);
+    }
+}
+
+static void any_number(struct call *call)
+{
+    call->user.rdx = world_random() % 11;
+}
+
+/* A guard says what a number is not, or what it is below: neither decides another comparison. */
+static void test_numbers(void **unused)
+{
+    (void)unused;
+    for (enum guest_case which = CASE_NOT_FIVE; which <= CASE_BELOW_EIGHT; which++) {
+        struct job job;
+
+        length = 2;
+        record_case(&job, which);
+        length = 0;
+        assert_in_range(handled(&job, any_number), RUNS / 8, RUNS / 4 - 1);
+        drop(&job);
+    }
 }
 
 /* ------------------------------------------------------------------ where things lead */
@@ -303,6 +351,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stores),       cmocka_unit_test(test_sides),
+        cmocka_unit_test(test_no_change),    cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_jump),         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_user_address), cmocka_unit_test(test_frame),
         cmocka_unit_test(test_base),         cmocka_unit_test(test_table),
