@@ -25,7 +25,10 @@ void pmu_find(void);
  */
 int pmu_check(uint64_t event, uint32_t period);
 
-/* On the CPU itself, interrupts off: begin with what pmu_check() allowed; end, all as it was before. */
+/*
+ * On the CPU itself, interrupts off: begin with what pmu_check() allowed; end, all as it was before (of an
+ * Intel's counter what a write reaches, see above).
+ */
 void pmu_start(uint32_t cpu, uint64_t event, uint32_t period);
 void pmu_stop(uint32_t cpu);
 
