@@ -1,9 +1,9 @@
 set terminal svg size 860,404 font "DejaVu Sans,11" background "white"
 set output "tracing.svg"
 data = "tracing.csv"
-caption = "instruction time, 1 CPU; QEMU 1:7.2+dfsg-7+deb12u18+b3, Xen 4.17.7+13-g2445b30a44-0+deb12u1, Radon d785441ae3dc, rbench 160c6b2469e5, 2026-11-22"
+caption = "instruction time, 1 CPU; QEMU 1:7.2+dfsg-7+deb12u18+b3, Xen 4.17.7+13-g2445b30a44-0+deb12u1, Radon b837b8236ea3, rbench fca0d792839b, 2026-11-29"
 rows = 9
-low = 0.98; high = 1.38109
+low = 0.98; high = 1.38351
 have_radon_sampled = 1
 have_radon_exact = 1
 have_radon_pv = 1
