@@ -1,7 +1,7 @@
 set terminal svg size 860,757 font "DejaVu Sans,11" background "white"
 set output "fast.svg"
 data = "fast.csv"
-caption = "instruction time, 1 CPU; QEMU 1:7.2+dfsg-7+deb12u18+b3, Xen 4.17.7+13-g2445b30a44-0+deb12u1, Radon 494152efd15c, rbench fca0d792839b, 2026-11-28"
+caption = "instruction time, 1 CPU; QEMU 1:7.2+dfsg-7+deb12u18+b3, Xen 4.17.7+13-g2445b30a44-0+deb12u1, Radon 15117652a72c, rbench fca0d792839b, 2026-11-29"
 rows = 33
 low = 0.355581; high = 7.40045
 have_radon = 1
