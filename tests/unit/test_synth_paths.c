@@ -55,6 +55,21 @@ static void test_one_number(void **unused)
 }
 
 /* With a second vCPU: no locked instruction, no store to shared memory; the rest is handled. */
+/* What another vCPU would make another program, or none, is for one vCPU. */
+static void says_so(struct job *job)
+{
+    struct synth_output several = job->out, *alone = &job->out;
+
+    job->in.one_vcpu = true;
+    synth(&job->in, alone);
+    if (alone->reason)
+        fail_msg("%s: %s: %s", job->s->name, synth_reason_name(alone->reason), alone->detail);
+    if (several.reason || several.program_bytes != alone->program_bytes ||
+        memcmp(several.program, alone->program, alone->program_bytes))
+        assert_int_equal(alone->flags, RADON_FAST_ONE_VCPU);
+    synth_free(&several);
+}
+
 static void test_shared(void **unused)
 {
     struct job job;
@@ -78,6 +93,7 @@ static void test_shared(void **unused)
                 done += run_once(&job);
             assert_true(done > 0);
         }
+        says_so(&job);
         drop(&job);
     }
 }
