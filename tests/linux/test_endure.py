@@ -38,12 +38,13 @@ nice -n 15 stress-ng %s -t %d --temp-path /tmp > /tmp/stress 2>&1 & stress=$!
 /endure %d %d %d %d %d; status=$?
 kill $stress || { cat /tmp/stress >&2; status=97; } # it is still there
 kill $prof; wait
+radon-handler log --csv > /tmp/log
 # Of disagreements: the daemon may have removed the handler before it was seen.
 for e in /run/radon/prof/evidence/*.txt; do
     [ -e $e ] || continue; id=$(basename $e .txt); status=98
-    radon-handler log --csv | grep ",$id,"; cat $e
+    grep ",$id," /tmp/log; cat $e
 done >&2
-radon-handler log --csv > /tmp/log; grep -m1 ',retire,.*,VCPUS,' /tmp/log >&2
+grep -m1 ',retire,.*,VCPUS,' /tmp/log >&2
 cut -d, -f4,5,7,8 /tmp/log | sort | uniq -c | sort -rn | head -100 >&2
 dmesg | grep -E '%s' >&2 && status=99
 exit $status"""

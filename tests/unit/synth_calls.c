@@ -330,3 +330,12 @@ bool run_once(struct job *job)
     }
     return done;
 }
+
+unsigned int run_many(struct job *job, unsigned int n)
+{
+    unsigned int done = 0;
+
+    while (n--)
+        done += run_once(job);
+    return done;
+}

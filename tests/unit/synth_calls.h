@@ -46,5 +46,7 @@ void make(struct job *job); /* of what was recorded; fails when it is refused */
 void drop(struct job *job);
 /* One random state: false when the handler leaves it to the kernel, fails when it does what the kernel does not. */
 bool run_once(struct job *job);
+/* Of n random states, how many the handler does not leave to it. */
+unsigned int run_many(struct job *job, unsigned int n);
 
 #endif

@@ -25,12 +25,7 @@ static const struct {
                   { USER_BASE, USER_BYTES } };
 
 static pid_t child;
-static uint64_t state = 1;
-
-void world_seed(uint64_t seed)
-{
-    state = seed * 2 + 1;
-}
+static uint64_t state;
 
 uint64_t world_random(void)
 {
@@ -60,7 +55,7 @@ static bool inside(uint64_t address, unsigned int size)
     return false;
 }
 
-bool world_start(void)
+static bool start_child(void)
 {
     int status;
 
@@ -76,6 +71,17 @@ bool world_start(void)
         _exit(0);
     }
     return child > 0 && waitpid(child, &status, 0) == child && WIFSTOPPED(status);
+}
+
+bool world_start(void)
+{
+    const char *seed = getenv("RADON_SYNTH_SEED");
+
+    state = (seed ? strtoull(seed, NULL, 0) : 1) * 2 + 1;
+    if (start_child())
+        return true;
+    fprintf(stderr, "no ptrace, or its addresses are taken: skipped\n");
+    return false;
 }
 
 void world_stop(void)

@@ -33,7 +33,10 @@ struct memory {
     uint8_t kernel[KERNEL_BYTES], percpu[PERCPU_BYTES], user[USER_BYTES];
 };
 
-/* Starts the child. False: this machine allows no ptrace (the test is skipped). */
+/*
+ * Starts the child; its random numbers are those of RADON_SYNTH_SEED.  False, and a message: this machine allows no
+ * ptrace, or the addresses are taken (the test is skipped).
+ */
 bool world_start(void);
 void world_stop(void);
 
@@ -84,6 +87,5 @@ struct insn_row {
 extern const struct insn_row insn_table[];
 
 uint64_t world_random(void);
-void world_seed(uint64_t seed);
 
 #endif

@@ -169,7 +169,6 @@ static bool set_sampling(struct recorder *r, bool on)
         .text_start = r->kernel.text_start, .text_end = r->kernel.text_end,
         .task = r->kernel.current_task, .user_frames = USER_FRAMES, .user_rbp = USER_RBP,
     };
-
     int rc;
 
     if (on)

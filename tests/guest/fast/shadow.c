@@ -3,6 +3,7 @@
 #include "capture.h"
 #include "events.h"
 
+#include "event.h"
 #include "pages.h"
 #include "prog.h"
 #include "smp.h"
@@ -254,14 +255,6 @@ static void voids(void)
     check_eq(control(id, RADON_FAST_RETIRED), 0);
 }
 
-static uint64_t time_now(void)
-{
-    uint32_t low, high;
-
-    asm volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
-}
-
 static uint32_t stamps(void)
 {
     static const uint32_t which[] = { 5 };
@@ -289,10 +282,10 @@ static void time_stands_still(void)
 
         sh_looks = i < 2 ? 1 : 64;
         entries_counted(true, kind, number);
-        now = time_now();
+        now = read_tsc();
         check_eq(call((uint64_t)word, 0), 5);
         check(*word > now);
-        check(*word < time_now());
+        check(*word < read_tsc());
         check_eq(entries_counted(false, kind, number), 0);
     }
     check_eq(info_of(id).agreed, 4);
@@ -309,8 +302,8 @@ static void time_stands_still(void)
     call((uint64_t)word, 0);
     check_eq(info_of(id).voided, 2);
     entries_counted(true, RADON_SITE_EMULATION, RADON_EMUL_PRIVOP);
-    now = time_now();
-    check(time_now() > now);
+    now = read_tsc();
+    check(read_tsc() > now);
     check_eq(entries_counted(false, RADON_SITE_EMULATION, RADON_EMUL_PRIVOP), 0);
 
     test_case("another time than that disagrees");
