@@ -16,6 +16,13 @@ foreach(name imply witness)
         LIBS Zydis
         DEFINES GRAPH_MAX_NODES=2048)
 endforeach()
+foreach(name guards places)
+    radon_unit_test(synth_${name}
+        SOURCES tests/unit/test_synth_${name}.c tests/unit/synth_states.c ${fast_core} ${synth_files}
+        INCLUDES . fastpath/core fastpath/synth
+        LIBS Zydis
+        DEFINES GRAPH_MAX_NODES=2048)
+endforeach()
 # What the child runs is what a kernel is: no sanitizer, no vector register.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/unit/synth_guest.c
     ${CMAKE_SOURCE_DIR}/tests/unit/synth_guest_cases.c PROPERTIES COMPILE_OPTIONS
