@@ -42,8 +42,8 @@ static bool world_load(void *world, uint64_t address, unsigned int size, uint64_
     note(w, address + size);
     if (at < 0) {
         /* What is hidden is refused; elsewhere the process may have memory of its own. */
-        w->elsewhere |= w->real && (address >= WORLD_HIDDEN || address < WORLD_HIDDEN - WORLD_BYTES) &&
-                        real_is_mapped(address, size);
+        w->hidden = address < WORLD_HIDDEN && address + size > WORLD_HIDDEN - WORLD_BYTES;
+        w->elsewhere |= w->real && !w->hidden && real_is_mapped(address, size);
         return false;
     }
     *value = 0;
@@ -119,6 +119,19 @@ const struct fast_env world_env = {
     .m2p = world_m2p,
 };
 
+/*
+ * A load asked of the user's half, where it is by its base: the machine has user memory there and nothing hidden,
+ * which this process must put somewhere.
+ */
+static bool stopped_in_user_half(const struct fast_program *program, const struct fast_run *run)
+{
+    struct isa_insn in;
+
+    return run->stop == FAST_STOP_LOAD &&
+           isa_decode(&program->insns[run->at], program->head.insns - run->at, &in) == FAST_OK &&
+           isa_is_guest(in.row) && in.row->off == ISA_USER;
+}
+
 void world_interpret(const struct fast_program *program, const struct world *world,
                      const struct fast_ctx *ctx, struct world_result *out)
 {
@@ -130,6 +143,7 @@ void world_interpret(const struct fast_program *program, const struct world *wor
     if (world->real)
         out->run.guard = WORLD_GUARD;
     out->r0 = fast_interpret(program, &out->run, FAST_MAX_INSNS);
+    out->world.elsewhere |= out->world.hidden && stopped_in_user_half(program, &out->run);
     out->outcome = fast_finish(&out->run, out->r0);
     out->ctx = *copy;
     free(copy);

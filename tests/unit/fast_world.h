@@ -33,6 +33,7 @@ struct world {
     bool wild;       /* any address is somewhere in memory, one in sixteen fails */
     bool real;       /* memory is at WORLD_REAL for the machine code, too, which has guest memory inlined */
     bool takes;      /* real: pages are known, and the code may do what it staged itself */
+    bool hidden;     /* the last load that failed went below WORLD_HIDDEN, to what is there */
     bool elsewhere;  /* real: a load went to memory of this process, and says nothing */
 };
 
