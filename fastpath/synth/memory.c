@@ -450,9 +450,11 @@ void memory_locked(struct work *w, struct state *st, node_id address, unsigned i
 
     if (w->failed || !place_of(w, st, address, size, &p))
         return;
-    if (p.region == IN_GS)
-        return;
-    /* On the stack it is a fence: Linux's smp_mb() is lock addl $0, -4(%rsp). */
+    /*
+     * On the stack it is a fence: Linux's smp_mb() is lock addl $0, -4(%rsp). Per-CPU data is not private either
+     * where it is locked: others look at it. Linux tells RCU there that this CPU is in the kernel (context
+     * tracking, nohz_full), and a handler would when it has read all that RCU keeps for it (rule 5).
+     */
     if (!w->in->one_vcpu)
         refuse(w, p.region == IN_STACK ? SYNTH_FENCE : SYNTH_LOCKED, "at %s",
                node_text(w, address));

@@ -78,6 +78,19 @@ class Prof(common.Case):
                    if row["what"] == "refuse" and row["point"] == "syscall:write"]
         self.assertTrue({row["reason"] for row in refused} & {"LOCKED", "SHARED_STORE"}, log)
 
+    def test_nohz_full(self):
+        """Where the guest kernel tells RCU by per-CPU data that it is entered, a handler would be what RCU does
+        not wait for (rule 5)."""
+        text = self.guest("radon-prof --set gain_percent=0 --set min_share_ppm=500 2>&1 & sleep 1; "
+                          "cat /sys/devices/system/cpu/nohz_full; /calls %d mixed; radon-handler list --json; "
+                          "echo ---; radon-handler log --json; kill $!" % MIXED, cpus=2, clock="tcg", timeout=600,
+                          cmdline="nohz_full=1")
+        self.assertRegex(text, r"\A1\n%d right\n" % MIXED)
+        handlers, log = text[text.index("{"):].split("---\n")
+        self.assertEqual(json.loads(handlers)["rows"], [])
+        self.assertIn(("syscall:getppid", "LOCKED"),
+                      {(row["point"], row["reason"]) for row in json.loads(log)["rows"]}, log)
+
     def test_idle(self):
         text = self.guest("radon-prof & sleep 5; cat /proc/$!/stat; sleep %d; cat /proc/$!/stat; kill $!"
                           % IDLE_S)

@@ -422,6 +422,24 @@ static long fences_by_lock(const struct guest_regs *r)
     return 0;
 }
 
+static long locks_per_cpu(const struct guest_regs *r)
+{
+    (void)r;
+    __asm__ volatile("lock addl $2, %%gs:%c0" : : "i"(PERCPU_COUNTER) : "memory", "cc");
+    return 0;
+}
+
+/* By an address that was put together, as Linux has it of one CPU's data for all to see. */
+static long locks_own_per_cpu(const struct guest_regs *r)
+{
+    long counter = PERCPU_COUNTER, was = 2;
+
+    (void)r;
+    __asm__ volatile("addq %%gs:%c2, %0; lock xaddl %k1, (%0)"
+                     : "+r"(counter), "+r"(was) : "i"(PERCPU_OFFSET) : "memory", "cc");
+    return was;
+}
+
 long guest_cross(void);
 static long crosses_pages(const struct guest_regs *r)
 {
@@ -469,6 +487,8 @@ static long (*const cases[CASES])(const struct guest_regs *) = {
     [CASE_VECTORS] = vectors,
     [CASE_FENCES] = fences,
     [CASE_FENCES_BY_LOCK] = fences_by_lock,
+    [CASE_LOCKS_PER_CPU] = locks_per_cpu,
+    [CASE_LOCKS_OWN_PER_CPU] = locks_own_per_cpu,
     [CASE_CROSSES_PAGES] = crosses_pages,
 };
 

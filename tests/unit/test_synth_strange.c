@@ -299,6 +299,8 @@ static void test_refusals(void **unused)
         { CASE_VECTORS, SYNTH_VECTOR, SYNTH_VECTOR },
         { CASE_FENCES, SYNTH_OK, SYNTH_FENCE },
         { CASE_FENCES_BY_LOCK, SYNTH_OK, SYNTH_FENCE },
+        { CASE_LOCKS_PER_CPU, SYNTH_OK, SYNTH_LOCKED },
+        { CASE_LOCKS_OWN_PER_CPU, SYNTH_OK, SYNTH_LOCKED },
     };
 
     (void)unused;
