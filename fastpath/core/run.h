@@ -26,7 +26,7 @@ enum fast_stop {
 /*
  * Where a run takes place: the hypervisor's side, or a test's.  Sizes are 1, 2, 4 or 8 bytes;
  * addresses are the guest's, any value: the environment checks them, masks them against speculation
- * and sees to the address space, accessed and dirty bits (DESIGN.md, section 6, rules 1 and 2).
+ * and sees to the address space, accessed and dirty bits (docs/soundness.md, rules 1 and 2).
  */
 struct fast_env {
     /* Reads; false when not mapped for the guest kernel, or not the guest's. */

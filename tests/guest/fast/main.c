@@ -432,6 +432,7 @@ static void watches(void)
 
 static void guest_state(void)
 {
+    static uint64_t ldt[512] __attribute__((aligned(4096)));
     long id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE);
 
     test_case("rule 16: vm_assist");
@@ -442,6 +443,15 @@ static void guest_state(void)
     id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE);
     check_eq(callback_set(CALLBACKTYPE_syscall, CALLBACKF_mask_events, ktest_syscall_entry), 0);
     check_retired(id, RADON_FAST_GUEST_STATE);
+    test_case("rule 16: an LDT, and none any more");
+    check_eq(page_readonly(ldt), 0);
+    id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE);
+    check_eq(mmuext(MMUEXT_SET_LDT, (uint64_t)ldt, 512), 0);
+    check_retired(id, RADON_FAST_GUEST_STATE);
+    id = install(PROGRAM(NR, answer), RADON_FAST_INSTALL_ACTIVE);
+    check_eq(mmuext(MMUEXT_SET_LDT, 0, 0), 0);
+    check_retired(id, RADON_FAST_GUEST_STATE);
+    check_eq(page_writable(ldt), 0);
 }
 
 /* Rule 10 across vCPUs: the other one takes the page away while this one uses the handler. */
