@@ -16,6 +16,7 @@ from . import common
 TOOLS = ("prof", "handler", "explain")
 CALLS = 4000000  # about two seconds
 MIXED = 500000
+EAGER = "radon-prof --set gain_percent=0 --set min_share_ppm=500 2>&1 & sleep 1; "
 PRIVATE = {"syscall:getpid", "syscall:getppid", "syscall:getuid", "syscall:gettid"}
 HOT_TO_ACTIVE_S = 2.0
 IDLE_S = 20
@@ -56,8 +57,7 @@ class Prof(common.Case):
         one, and goes when the other comes back (rules 3, 4, 16)."""
         work = "/calls %d mixed; radon-handler list --json; echo ---; " % MIXED
         online = "echo %d > /sys/devices/system/cpu/cpu1/online; radon-handler list --json; echo ---; "
-        text = self.guest("radon-prof --set gain_percent=0 --set min_share_ppm=500 2>&1 & sleep 1; " +
-                          work + online % 0 + work + online % 1 + work +
+        text = self.guest(EAGER + work + online % 0 + work + online % 1 + work +
                           "radon-handler log --json; kill $!", cpus=2, clock="tcg", timeout=600)
         *lists, log = text.split("---\n")
         self.assertEqual(text.count("%d right\n" % MIXED), 3)
@@ -81,8 +81,7 @@ class Prof(common.Case):
     def test_nohz_full(self):
         """Where the guest kernel tells RCU by per-CPU data that it is entered, a handler would be what RCU does
         not wait for (rule 5)."""
-        text = self.guest("radon-prof --set gain_percent=0 --set min_share_ppm=500 2>&1 & sleep 1; "
-                          "cat /sys/devices/system/cpu/nohz_full; /calls %d mixed; radon-handler list --json; "
+        text = self.guest(EAGER + "cat /sys/devices/system/cpu/nohz_full; /calls %d mixed; radon-handler list --json; "
                           "echo ---; radon-handler log --json; kill $!" % MIXED, cpus=2, clock="tcg", timeout=600,
                           cmdline="nohz_full=1")
         self.assertRegex(text, r"\A1\n%d right\n" % MIXED)

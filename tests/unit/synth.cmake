@@ -9,14 +9,7 @@ foreach(name insns paths strange)
         INCLUDES . fastpath/core fastpath/synth
         LIBS Zydis)
 endforeach()
-foreach(name imply witness)
-    radon_unit_test(synth_${name}
-        SOURCES tests/unit/test_synth_${name}.c ${fast_core} ${synth_files}
-        INCLUDES . fastpath/core fastpath/synth
-        LIBS Zydis
-        DEFINES GRAPH_MAX_NODES=2048)
-endforeach()
-foreach(name guards places)
+foreach(name guards imply places witness)
     radon_unit_test(synth_${name}
         SOURCES tests/unit/test_synth_${name}.c tests/unit/synth_states.c ${fast_core} ${synth_files}
         INCLUDES . fastpath/core fastpath/synth
